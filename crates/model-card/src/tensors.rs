@@ -1,0 +1,31 @@
+//! Names of the tensors in a checkpoint: those of a PyTorch module with the fields `embedding`, `lstm` and `output`.
+//!
+//! Shapes are PyTorch's too: `weight_ih` (4H, I), `weight_hh` (4H, H), `bias_ih` and `bias_hh` (4H), gates in the order
+//! i, f, g, o; `embedding.weight` (V, E); `output.weight` (V, H), `output.bias` (V).
+
+/// The embedding's weight, (V, E).
+pub const EMBEDDING_WEIGHT: &str = "embedding.weight";
+/// The dense layer's weight, (V, H).
+pub const OUTPUT_WEIGHT: &str = "output.weight";
+/// The dense layer's bias, (V).
+pub const OUTPUT_BIAS: &str = "output.bias";
+
+/// A layer's input weight, (4H, I).
+pub fn weight_ih(layer: usize) -> String {
+    format!("lstm.weight_ih_l{layer}")
+}
+
+/// A layer's recurrent weight, (4H, H).
+pub fn weight_hh(layer: usize) -> String {
+    format!("lstm.weight_hh_l{layer}")
+}
+
+/// A layer's bias, (4H). It is the whole bias: the file holds zeros for `bias_hh`.
+pub fn bias_ih(layer: usize) -> String {
+    format!("lstm.bias_ih_l{layer}")
+}
+
+/// PyTorch's second bias of a layer, (4H): written as zeros, added to the first when read.
+pub fn bias_hh(layer: usize) -> String {
+    format!("lstm.bias_hh_l{layer}")
+}

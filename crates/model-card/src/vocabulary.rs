@@ -1,0 +1,330 @@
+//! The mapping between symbols (characters or bytes) and token ids.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{Error, Result};
+
+/// What one token stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// A Unicode scalar value.
+    #[default]
+    Char,
+    /// A byte of the UTF-8 text (or of anything else).
+    Byte,
+}
+
+/// The distinct symbols of a text in ascending order; a symbol's id is its place in that order.
+///
+/// After the symbols come at most two special tokens: the *boundary* between documents, and the *unknown* token that
+/// stands for every symbol which is not in the vocabulary. Neither has a text of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct Vocabulary {
+    unit: Unit,
+    /// Ascending scalar values or byte values.
+    symbols: Vec<u32>,
+    boundary: bool,
+    unknown: bool,
+}
+
+/// The JSON form: a string of the characters, or a list of the byte values.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Stored {
+    unit: Unit,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    characters: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<Vec<u8>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    boundary: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unknown: bool,
+}
+
+impl Vocabulary {
+    /// A vocabulary of the given scalar or byte values, in any order, repetitions allowed.
+    pub fn new(unit: Unit, symbols: impl IntoIterator<Item = u32>) -> Result<Self> {
+        let symbols: BTreeSet<u32> = symbols.into_iter().collect();
+        for &symbol in &symbols {
+            match unit {
+                Unit::Char if char::from_u32(symbol).is_none() => {
+                    return Err(Error::InvalidSymbol(symbol, "Unicode scalar value"));
+                }
+                Unit::Byte if symbol > 255 => return Err(Error::InvalidSymbol(symbol, "byte")),
+                _ => {}
+            }
+        }
+        Ok(Self { unit, symbols: symbols.into_iter().collect(), boundary: false, unknown: false })
+    }
+
+    /// The vocabulary of one text, as it stands: normalise first.
+    pub fn from_text(unit: Unit, text: &str) -> Self {
+        let symbols: BTreeSet<u32> = match unit {
+            Unit::Char => text.chars().map(u32::from).collect(),
+            Unit::Byte => text.bytes().map(u32::from).collect(),
+        };
+        Self { unit, symbols: symbols.into_iter().collect(), boundary: false, unknown: false }
+    }
+
+    /// The same vocabulary with a token that separates documents.
+    #[must_use]
+    pub fn with_boundary(self) -> Self {
+        Self { boundary: true, ..self }
+    }
+
+    /// The same vocabulary with a token for every symbol that is not in it.
+    #[must_use]
+    pub fn with_unknown(self) -> Self {
+        Self { unknown: true, ..self }
+    }
+
+    /// What a token stands for.
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// How many tokens there are, the special ones included: V.
+    pub fn len(&self) -> usize {
+        self.symbols.len() + usize::from(self.boundary) + usize::from(self.unknown)
+    }
+
+    /// Whether there is no token at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The scalar or byte values in ascending order, without the special tokens.
+    pub fn symbols(&self) -> &[u32] {
+        &self.symbols
+    }
+
+    /// The id of the token between documents.
+    pub fn boundary(&self) -> Option<u32> {
+        self.boundary.then_some(self.symbols.len() as u32)
+    }
+
+    /// The id of the token for symbols outside the vocabulary. It is never sampled.
+    pub fn unknown(&self) -> Option<u32> {
+        self.unknown.then_some((self.symbols.len() + usize::from(self.boundary)) as u32)
+    }
+
+    /// The id of a scalar or byte value; the unknown token's where there is one and the symbol is new.
+    pub fn id(&self, symbol: u32) -> Option<u32> {
+        self.symbols.binary_search(&symbol).ok().map(|place| place as u32).or_else(|| self.unknown())
+    }
+
+    /// The scalar or byte value of a token; `None` for the special tokens and for ids outside the vocabulary.
+    pub fn symbol(&self, id: u32) -> Option<u32> {
+        self.symbols.get(id as usize).copied()
+    }
+
+    /// The ids of a normalised text. The first symbol that has none is named, with its position.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let lookup = |(position, symbol): (usize, u32)| {
+            self.id(symbol).ok_or_else(|| Error::UnknownSymbol {
+                symbol: show_symbol(self.unit, symbol),
+                position,
+                vocabulary: self.len(),
+            })
+        };
+        match self.unit {
+            Unit::Char => text.chars().map(u32::from).enumerate().map(lookup).collect(),
+            Unit::Byte => text.bytes().map(u32::from).enumerate().map(lookup).collect(),
+        }
+    }
+
+    /// The text of some ids. Special tokens have none; bytes that are no UTF-8 become U+FFFD.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        let mut decoder = Decoder::default();
+        let mut text = String::new();
+        for &id in ids {
+            text.push_str(decoder.push(self, id));
+        }
+        text.push_str(decoder.finish());
+        text
+    }
+
+    /// A number that differs between vocabularies: xxh3-64 of the unit, the special tokens and the symbols.
+    pub fn fingerprint(&self) -> u64 {
+        let mut bytes = vec![u8::from(self.unit == Unit::Byte), u8::from(self.boundary), u8::from(self.unknown)];
+        bytes.extend(self.symbols.iter().flat_map(|symbol| symbol.to_le_bytes()));
+        xxh3_64(&bytes)
+    }
+}
+
+/// Turns ids into text one at a time: a byte model writes a character in up to four steps.
+#[derive(Debug, Clone, Default)]
+pub struct Decoder {
+    pending: Vec<u8>,
+    text: String,
+}
+
+impl Decoder {
+    /// The text that this id completes: empty in the middle of a multi-byte character and for special tokens.
+    pub fn push(&mut self, vocabulary: &Vocabulary, id: u32) -> &str {
+        self.text.clear();
+        let Some(symbol) = vocabulary.symbol(id) else { return self.finish() };
+        match vocabulary.unit {
+            Unit::Char => self.text.extend(char::from_u32(symbol)),
+            Unit::Byte => {
+                self.pending.push(symbol as u8);
+                self.drain();
+            }
+        }
+        &self.text
+    }
+
+    /// Ends the text: an unfinished character becomes U+FFFD.
+    pub fn finish(&mut self) -> &str {
+        self.text.clear();
+        if !self.pending.is_empty() {
+            self.text.push_str(&String::from_utf8_lossy(&self.pending));
+            self.pending.clear();
+        }
+        &self.text
+    }
+
+    /// Moves every complete character, and every sequence that can no longer become one, from `pending` to `text`.
+    fn drain(&mut self) {
+        loop {
+            match std::str::from_utf8(&self.pending) {
+                Ok(valid) => {
+                    self.text.push_str(valid);
+                    self.pending.clear();
+                    return;
+                }
+                Err(error) => {
+                    let (valid, rest) = self.pending.split_at(error.valid_up_to());
+                    self.text.push_str(std::str::from_utf8(valid).unwrap_or_default());
+                    // No length: the sequence may still be completed by the next byte.
+                    let Some(broken) = error.error_len() else {
+                        self.pending = rest.to_vec();
+                        return;
+                    };
+                    self.text.push(char::REPLACEMENT_CHARACTER);
+                    self.pending = rest[broken..].to_vec();
+                }
+            }
+        }
+    }
+}
+
+fn show_symbol(unit: Unit, symbol: u32) -> String {
+    match (unit, char::from_u32(symbol)) {
+        (Unit::Char, Some(character)) => format!("{character:?} (U+{symbol:04X})"),
+        _ => format!("byte {symbol:#04x}"),
+    }
+}
+
+impl From<Vocabulary> for Stored {
+    fn from(vocabulary: Vocabulary) -> Self {
+        let Vocabulary { unit, symbols, boundary, unknown } = vocabulary;
+        let (characters, bytes) = match unit {
+            Unit::Char => (Some(symbols.into_iter().filter_map(char::from_u32).collect()), None),
+            Unit::Byte => (None, Some(symbols.into_iter().map(|symbol| symbol as u8).collect())),
+        };
+        Self { unit, characters, bytes, boundary, unknown }
+    }
+}
+
+impl TryFrom<Stored> for Vocabulary {
+    type Error = String;
+
+    fn try_from(stored: Stored) -> std::result::Result<Self, String> {
+        let symbols: Vec<u32> = match (stored.unit, stored.characters, stored.bytes) {
+            (Unit::Char, Some(characters), None) => characters.chars().map(u32::from).collect(),
+            (Unit::Byte, None, Some(bytes)) => bytes.into_iter().map(u32::from).collect(),
+            _ => return Err("a vocabulary holds `characters` or `bytes`, as its unit says".into()),
+        };
+        if !symbols.is_sorted_by(|left, right| left < right) {
+            return Err("the vocabulary is not in ascending order".into());
+        }
+        Ok(Self { unit: stored.unit, symbols, boundary: stored.boundary, unknown: stored.unknown })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_follow_the_order_of_the_symbols() {
+        let vocabulary = Vocabulary::from_text(Unit::Char, "hello \u{1f40b}");
+        assert_eq!(vocabulary.decode(&[0, 1, 2, 3, 4, 5]), " ehlo\u{1f40b}");
+        assert_eq!(vocabulary.encode("hole").unwrap(), [2, 4, 3, 1]);
+    }
+
+    #[test]
+    fn an_unseen_character_is_named_with_its_place() {
+        let message = Vocabulary::from_text(Unit::Char, "abc").encode("ab\u{e9}").unwrap_err().to_string();
+        assert!(message.contains("'\u{e9}' (U+00E9) at position 2"), "{message}");
+    }
+
+    #[test]
+    fn special_tokens_come_last_and_have_no_text() {
+        let vocabulary = Vocabulary::from_text(Unit::Char, "ab").with_boundary().with_unknown();
+        assert_eq!((vocabulary.len(), vocabulary.boundary(), vocabulary.unknown()), (4, Some(2), Some(3)));
+        assert_eq!(vocabulary.encode("az").unwrap(), [0, 3]);
+        assert_eq!(vocabulary.decode(&[0, 2, 1, 3]), "ab");
+    }
+
+    #[test]
+    fn bytes_are_decoded_one_at_a_time() {
+        let cases: [(&[u8], &str); 6] = [
+            ("h\u{e9}\u{1f40b}!".as_bytes(), "h\u{e9}\u{1f40b}!"),
+            (b"\xc3", "\u{fffd}"),
+            (b"\xc3a", "\u{fffd}a"),
+            (b"\xff\xfe", "\u{fffd}\u{fffd}"),
+            (b"\xf0\x9f\x90a", "\u{fffd}a"),
+            (b"\x80\xc3\xa9", "\u{fffd}\u{e9}"),
+        ];
+        let vocabulary = Vocabulary::new(Unit::Byte, 0..256).unwrap();
+        for (bytes, text) in cases {
+            let ids: Vec<u32> = bytes.iter().copied().map(u32::from).collect();
+            assert_eq!(vocabulary.decode(&ids), text, "{bytes:x?}");
+            assert_eq!(vocabulary.decode(&ids), String::from_utf8_lossy(bytes), "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn json_keeps_everything() {
+        for vocabulary in [
+            Vocabulary::from_text(Unit::Char, "a\u{0}\r\n\"\u{1f40b}").with_boundary(),
+            Vocabulary::from_text(Unit::Byte, "a\u{e9}").with_unknown(),
+        ] {
+            let json = serde_json::to_string(&vocabulary).unwrap();
+            assert_eq!(serde_json::from_str::<Vocabulary>(&json).unwrap(), vocabulary, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_lying_vocabulary_is_refused() {
+        for json in [
+            r#"{"unit":"char","characters":"ba"}"#,
+            r#"{"unit":"char","characters":"aa"}"#,
+            r#"{"unit":"char","bytes":[1]}"#,
+            r#"{"unit":"byte"}"#,
+        ] {
+            assert!(serde_json::from_str::<Vocabulary>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_tells_vocabularies_apart() {
+        let plain = Vocabulary::from_text(Unit::Char, "ab");
+        let others = [
+            Vocabulary::from_text(Unit::Char, "abc"),
+            Vocabulary::from_text(Unit::Byte, "ab"),
+            plain.clone().with_boundary(),
+            plain.clone().with_unknown(),
+        ];
+        for other in others {
+            assert_ne!(plain.fingerprint(), other.fingerprint(), "{other:?}");
+        }
+    }
+}
