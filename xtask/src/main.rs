@@ -1,0 +1,83 @@
+//! The project's commands, as `cargo xtask`.
+//!
+//! One module a task; each spawns the workspace's own binaries and links none of them, so that this program is built in
+//! seconds on a new machine. It knows where things are ([`project`]), which texts exist ([`datasets`]) and how to build
+//! what a task needs; how anything is done is the binaries' business.
+
+mod check;
+mod datasets;
+mod download;
+mod export;
+mod prepare;
+mod project;
+mod protoc;
+mod runs;
+mod test;
+mod train;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::project::{Failed, Project};
+
+/// Carve a small text model out of any text, and ship it in one small file.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    after_help = "Examples:\n  cargo xtask train                                    the embedded sea story, start to finish\n  \
+                  cargo xtask prepare --input letters.txt --name letters\n  \
+                  cargo xtask train --dataset letters --epochs 20 --seed 7\n\n\
+                  Environment:\n  SCRIMSHAW_DATASETS   folders to search for NAME.txt before anything is downloaded\n  \
+                  SCRIMSHAW_ARTIFACTS  where results go instead of artifacts/"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Turn a text into memory-mapped shards of token ids.
+    Prepare(prepare::Arguments),
+    /// List the texts that the project knows, with their licences, and whether they are on this machine.
+    Datasets(datasets::Arguments),
+    /// Train on a prepared text (preparing it first), export, check the export, and print text from it.
+    Train(train::Arguments),
+    /// Write a run's last checkpoint as an ONNX file, checked in two engines.
+    Export(export::Arguments),
+    /// Run every test of the workspace.
+    Test(test::Arguments),
+    /// Format, lints, documentation and the dependency firewall: what CI checks besides the tests.
+    Check,
+}
+
+fn main() -> ExitCode {
+    let task = Arguments::parse().task;
+    match run(&task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A program that failed has already said why, on the same stderr.
+            if let Some(failed) = error.downcast_ref::<Failed>() {
+                return ExitCode::from(failed.code);
+            }
+            eprintln!("error: {error:#}");
+            ExitCode::from(error.downcast_ref::<datasets::Unavailable>().map_or(1, |_| 3))
+        }
+    }
+}
+
+fn run(task: &Task) -> Result<()> {
+    let project = Project::find()?;
+    match task {
+        Task::Prepare(arguments) => prepare::run(&project, arguments),
+        Task::Datasets(arguments) => datasets::run(&project, arguments),
+        Task::Train(arguments) => train::run(&project, arguments),
+        Task::Export(arguments) => export::run(&project, arguments),
+        Task::Test(arguments) => test::run(&project, arguments),
+        Task::Check => check::run(&project),
+    }
+}
