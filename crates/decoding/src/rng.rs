@@ -1,0 +1,91 @@
+//! The random stream: small, the same on every machine, and documented down to the bit.
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng as _, SeedableRng},
+};
+
+/// A seeded random stream: the cipher `ChaCha8` (Bernstein 2008) in the 64-bit-counter form.
+///
+/// The key is the seed, little-endian, followed by 24 zero bytes; the nonce is the number of the stream, little-endian.
+/// The same seed gives the same draws on every machine and in every version of this crate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rng(ChaCha8Rng);
+
+impl Rng {
+    /// Stream 0 of a seed.
+    pub fn seed(seed: u64) -> Self {
+        Self::stream(seed, 0)
+    }
+
+    /// One of the 2^64 independent streams of a seed: the n-th of several samples draws from stream n, so that it does
+    /// not depend on how many there are.
+    pub fn stream(seed: u64, stream: u64) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut chacha = ChaCha8Rng::from_seed(key);
+        chacha.set_stream(stream);
+        Self(chacha)
+    }
+
+    /// The next eight bytes of the stream as a little-endian number.
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// A number in [0, 1): the upper 53 of the next 64 bits, divided by 2^53.
+    pub fn uniform(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A number below `limit`: the upper 64 bits of `limit` times the next 64 bits, whose bias is at most limit / 2^64.
+    ///
+    /// # Panics
+    /// If `limit` is zero.
+    pub fn below(&mut self, limit: usize) -> usize {
+        assert!(limit > 0, "no number is below zero");
+        ((u128::from(self.bits()) * limit as u128) >> 64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_are_those_of_chacha8() {
+        // Printed by tests/chacha8.py, an implementation from the paper.
+        let cases = [
+            (0, 0, [0xd640_5f89_2fef_003e, 0xa1a5_091f_e8b8_5b7f, 0xada5_f201_6cdb_0abf]),
+            (7, 0, [0xc39c_a672_2c44_ba73, 0x7747_b002_ea9d_9d65, 0xf3dc_8de4_8ad8_cd8a]),
+            (0x0123_4567_89ab_cdef, 3, [0x7ba4_0849_c0cd_ae63, 0x3a57_01e7_e9bd_7eb4, 0xc4ea_c3c9_1133_c9d2]),
+        ];
+        for (seed, stream, expected) in cases {
+            let mut rng = Rng::stream(seed, stream);
+            let mut drawn = [0; 10];
+            drawn.fill_with(|| rng.bits());
+            // The first two draws and one from the second block.
+            assert_eq!([drawn[0], drawn[1], drawn[9]], expected, "seed {seed}, stream {stream}");
+        }
+    }
+
+    #[test]
+    fn uniform_numbers_fill_the_unit_interval() {
+        let mut rng = Rng::seed(1);
+        let draws: Vec<f64> = (0..10_000).map(|_| rng.uniform()).collect();
+        assert!(draws.iter().all(|draw| (0.0..1.0).contains(draw)));
+        let mean = draws.iter().sum::<f64>() / 10_000.0;
+        assert!((mean - 0.5).abs() < 0.01, "{mean}"); // 3.5 standard errors
+    }
+
+    #[test]
+    fn numbers_below_a_limit_reach_all_of_them() {
+        let mut rng = Rng::seed(2);
+        let mut seen = [0; 5];
+        for _ in 0..1000 {
+            seen[rng.below(5)] += 1;
+        }
+        assert!(seen.iter().all(|&count| count > 150), "{seen:?}");
+        assert_eq!(rng.below(1), 0);
+    }
+}

@@ -1,0 +1,368 @@
+//! The steps from logits to one token.
+
+use std::collections::VecDeque;
+
+use crate::{Error, Rng, softmax::soften};
+
+/// How tokens are chosen. The default draws from the model's own distribution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// 0 takes the likeliest token; below 1 is conservative, 1 the model's own distribution, above 1 daring.
+    pub temperature: f32,
+    /// Only the so many likeliest tokens may be drawn.
+    pub top_k: Option<usize>,
+    /// Only the fewest likeliest tokens whose probabilities sum to this may be drawn; in (0, 1].
+    pub top_p: Option<f32>,
+    /// Only tokens at least this fraction as likely as the likeliest may be drawn; in [0, 1].
+    pub min_p: Option<f32>,
+    /// Positive logits of tokens chosen lately are divided by this, negative ones multiplied; above 0.
+    pub repetition_penalty: Option<f32>,
+    /// How many of the latest tokens the penalty remembers.
+    pub repetition_window: usize,
+    /// Tokens that are never chosen: the one for unknown characters, say.
+    pub excluded: Vec<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            temperature: 1.0,
+            top_k: None,
+            top_p: None,
+            min_p: None,
+            repetition_penalty: None,
+            repetition_window: 64,
+            excluded: Vec::new(),
+        }
+    }
+}
+
+/// Chooses tokens by validated [`Options`]. Its buffers are reused: a choice allocates nothing after the first.
+#[derive(Debug, Clone)]
+pub struct Decoding {
+    options: Options,
+    recent: VecDeque<usize>,
+    probabilities: Vec<f32>,
+    order: Vec<usize>,
+}
+
+impl Decoding {
+    /// Checks the options.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        check_temperature(options.temperature)?;
+        if options.top_k == Some(0) {
+            return Err(Error::TopK);
+        }
+        // Written so that NaN, which compares as false with everything, is refused.
+        if let Some(top_p) = options.top_p.filter(|&share| !(share > 0.0 && share <= 1.0)) {
+            return Err(Error::TopP(top_p));
+        }
+        if let Some(min_p) = options.min_p.filter(|share| !(0.0..=1.0).contains(share)) {
+            return Err(Error::MinP(min_p));
+        }
+        if let Some(penalty) = options.repetition_penalty.filter(|&penalty| !(penalty > 0.0 && penalty.is_finite())) {
+            return Err(Error::RepetitionPenalty(penalty));
+        }
+        Ok(Self { options, recent: VecDeque::new(), probabilities: Vec::new(), order: Vec::new() })
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Changes the temperature between two choices.
+    pub fn set_temperature(&mut self, temperature: f32) -> Result<(), Error> {
+        check_temperature(temperature)?;
+        self.options.temperature = temperature;
+        Ok(())
+    }
+
+    /// Chooses a token and remembers it for the repetition penalty.
+    ///
+    /// `logits` (V). At temperature 0 the random stream is not touched, otherwise one number is drawn from it. If no
+    /// token may be chosen (all excluded, or no logit a number), the first that is not excluded is, and failing that 0.
+    ///
+    /// # Panics
+    /// If there is no logit.
+    pub fn choose(&mut self, logits: &[f32], rng: &mut Rng) -> usize {
+        assert!(!logits.is_empty(), "a choice needs a logit");
+        let deterministic = self.options.temperature == 0.0;
+        let probabilities = self.distribution(logits);
+        let token = if deterministic { certain(probabilities) } else { draw(probabilities, rng) };
+        let token = token.or_else(|| (0..logits.len()).find(|token| !self.options.excluded.contains(token)));
+        let token = token.unwrap_or(0);
+        self.remember(token);
+        token
+    }
+
+    /// The probabilities (V) from which [`choose`](Self::choose) would draw; what may not be drawn has 0.
+    pub fn distribution(&mut self, logits: &[f32]) -> &[f32] {
+        self.probabilities.clear();
+        self.probabilities.extend_from_slice(logits);
+        self.strike_out();
+        self.penalise_repetition();
+        if self.options.temperature == 0.0 {
+            let likeliest = largest(&self.probabilities);
+            self.probabilities.fill(0.0);
+            if let Some(token) = likeliest {
+                self.probabilities[token] = 1.0;
+            }
+        } else {
+            soften(&mut self.probabilities, self.options.temperature);
+            self.keep_likeliest();
+        }
+        &self.probabilities
+    }
+
+    /// Counts a token that was not chosen here (one of the prompt) as chosen lately.
+    pub fn remember(&mut self, token: usize) {
+        if self.options.repetition_penalty.is_none() || self.options.repetition_window == 0 {
+            return;
+        }
+        if self.recent.len() == self.options.repetition_window {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(token);
+    }
+
+    /// Forgets which tokens were chosen.
+    pub fn reset(&mut self) {
+        self.recent.clear();
+    }
+
+    fn strike_out(&mut self) {
+        for &token in &self.options.excluded {
+            if let Some(logit) = self.probabilities.get_mut(token) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+    }
+
+    /// Each token once, however often it was chosen.
+    fn penalise_repetition(&mut self) {
+        let Some(penalty) = self.options.repetition_penalty else { return };
+        self.order.clear();
+        self.order.extend(&self.recent);
+        self.order.sort_unstable();
+        self.order.dedup();
+        for &token in &self.order {
+            if let Some(logit) = self.probabilities.get_mut(token) {
+                *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+            }
+        }
+    }
+
+    /// Top-k, top-p, min-p, and scaling to one.
+    fn keep_likeliest(&mut self) {
+        let Options { top_k, top_p, min_p, .. } = self.options;
+        if top_k.is_none() && top_p.is_none() && min_p.is_none() {
+            return;
+        }
+        let probabilities = &mut self.probabilities;
+        self.order.clear();
+        self.order.extend(0..probabilities.len());
+        self.order.sort_unstable_by(|&left, &right| {
+            probabilities[right].total_cmp(&probabilities[left]).then(left.cmp(&right))
+        });
+        let mut kept = top_k.map_or(probabilities.len(), |count| count.min(probabilities.len()));
+        if let Some(share) = top_p {
+            // The share counts among what top-k left.
+            let total: f32 = self.order[..kept].iter().map(|&token| probabilities[token]).sum();
+            let mut sum = 0.0;
+            let reached = self.order[..kept].iter().position(|&token| {
+                sum += probabilities[token];
+                sum >= share * total
+            });
+            kept = reached.map_or(kept, |place| place + 1);
+        }
+        if let (Some(share), Some(&likeliest)) = (min_p, self.order.first()) {
+            let least = share * probabilities[likeliest];
+            kept = self.order[..kept].partition_point(|&token| probabilities[token] >= least);
+        }
+        for &token in &self.order[kept..] {
+            probabilities[token] = 0.0;
+        }
+        let sum: f32 = probabilities.iter().sum();
+        if sum > 0.0 {
+            for probability in probabilities {
+                *probability /= sum;
+            }
+        }
+    }
+}
+
+fn check_temperature(temperature: f32) -> Result<(), Error> {
+    if temperature >= 0.0 && temperature.is_finite() { Ok(()) } else { Err(Error::Temperature(temperature)) }
+}
+
+/// The token whose probability is 1, if there is one.
+fn certain(probabilities: &[f32]) -> Option<usize> {
+    largest(probabilities).filter(|&token| probabilities[token] > 0.0)
+}
+
+/// The place of the largest value, the first of equals; `None` if every one is NaN or minus infinity.
+fn largest(values: &[f32]) -> Option<usize> {
+    let mut best = None;
+    let mut most = f32::NEG_INFINITY;
+    for (place, &value) in values.iter().enumerate() {
+        if value > most {
+            (best, most) = (Some(place), value);
+        }
+    }
+    best
+}
+
+/// One multinomial draw; `None` if every probability is 0.
+fn draw(probabilities: &[f32], rng: &mut Rng) -> Option<usize> {
+    let total: f64 = probabilities.iter().copied().map(f64::from).sum();
+    let mut left = rng.uniform() * total;
+    let mut drawn = None;
+    for (token, &probability) in probabilities.iter().enumerate() {
+        if probability > 0.0 {
+            drawn = Some(token);
+            left -= f64::from(probability);
+            if left < 0.0 {
+                break;
+            }
+        }
+    }
+    drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, any, prop, prop_assert, prop_oneof, proptest};
+
+    use super::*;
+
+    fn distribution(options: Options, logits: &[f32]) -> Vec<f32> {
+        Decoding::new(options).unwrap().distribution(logits).to_vec()
+    }
+
+    #[test]
+    fn each_option_shapes_the_distribution_as_it_says() {
+        // Probabilities 0.1, 0.2, 0.3, 0.4 as logits.
+        let logits = [0.1_f32, 0.2, 0.3, 0.4].map(f32::ln);
+        let plain = Options::default;
+        let cases = [
+            ("plain", plain(), [0.1, 0.2, 0.3, 0.4]),
+            ("sharpened: squares", Options { temperature: 0.5, ..plain() }, [1.0, 4.0, 9.0, 16.0].map(|p| p / 30.0)),
+            ("flattened", Options { temperature: 1e30, ..plain() }, [0.25; 4]),
+            ("argmax", Options { temperature: 0.0, ..plain() }, [0.0, 0.0, 0.0, 1.0]),
+            ("almost argmax", Options { temperature: 1e-38, ..plain() }, [0.0, 0.0, 0.0, 1.0]),
+            ("top-k", Options { top_k: Some(2), ..plain() }, [0.0, 0.0, 3.0 / 7.0, 4.0 / 7.0]),
+            ("a large top-k", Options { top_k: Some(99), ..plain() }, [0.1, 0.2, 0.3, 0.4]),
+            ("top-p", Options { top_p: Some(0.75), ..plain() }, [0.0, 2.0 / 9.0, 3.0 / 9.0, 4.0 / 9.0]),
+            ("a small top-p", Options { top_p: Some(0.01), ..plain() }, [0.0, 0.0, 0.0, 1.0]),
+            ("min-p", Options { min_p: Some(0.6), ..plain() }, [0.0, 0.0, 3.0 / 7.0, 4.0 / 7.0]),
+            ("top-p of top-k", Options { top_k: Some(2), top_p: Some(0.5), ..plain() }, [0.0, 0.0, 0.0, 1.0]),
+            ("excluded", Options { excluded: vec![3, 77], ..plain() }, [1.0 / 6.0, 2.0 / 6.0, 3.0 / 6.0, 0.0]),
+        ];
+        for (name, options, expected) in cases {
+            let found = distribution(options, &logits);
+            for (probability, expected) in found.iter().zip(expected) {
+                assert!((probability - expected).abs() < 1e-5, "{name}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_repetition_penalty_lies_on_the_latest_tokens_only() {
+        let options = Options { repetition_penalty: Some(2.0), repetition_window: 2, ..Options::default() };
+        let mut decoding = Decoding::new(options).unwrap();
+        let logits = [2.0, -1.0, 1.0];
+        let odds = |probabilities: &[f32]| [probabilities[0] / probabilities[2], probabilities[1] / probabilities[2]];
+        let close = |found: [f32; 2], expected: [f32; 2]| {
+            assert!(found.iter().zip(expected).all(|(left, right)| (left.ln() - right).abs() < 1e-5), "{found:?}");
+        };
+        close(odds(decoding.distribution(&logits)), [1.0, -2.0]);
+        decoding.remember(0);
+        decoding.remember(1);
+        close(odds(decoding.distribution(&logits)), [0.0, -3.0]); // 2 became 1, -1 became -2
+        decoding.remember(1);
+        close(odds(decoding.distribution(&logits)), [1.0, -3.0]); // token 0 has left the window
+        decoding.reset();
+        close(odds(decoding.distribution(&logits)), [1.0, -2.0]);
+    }
+
+    #[test]
+    fn draws_follow_the_probabilities() {
+        let mut decoding = Decoding::new(Options::default()).unwrap();
+        let mut rng = Rng::seed(3);
+        let mut counts = [0_i32; 4];
+        for _ in 0..10_000 {
+            counts[decoding.choose(&[0.1_f32, 0.2, 0.3, 0.4].map(f32::ln), &mut rng)] += 1;
+        }
+        // Four standard deviations of a binomial count of 10,000 are at most 200.
+        let expected = [1000, 2000, 3000, 4000];
+        assert!(counts.iter().zip(expected).all(|(count, mean)| (count - mean).abs() < 200), "{counts:?}");
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_choices() {
+        let choices = |seed| {
+            let mut decoding = Decoding::new(Options::default()).unwrap();
+            let mut rng = Rng::seed(seed);
+            (0..50).map(|_| decoding.choose(&[0.0; 10], &mut rng)).collect::<Vec<_>>()
+        };
+        assert_eq!(choices(7), choices(7));
+        assert_ne!(choices(7), choices(8));
+    }
+
+    #[test]
+    fn hopeless_logits_still_give_a_token_that_is_not_excluded() {
+        for temperature in [0.0, 1.0] {
+            let options = Options { temperature, excluded: vec![0], ..Options::default() };
+            let mut decoding = Decoding::new(options).unwrap();
+            for logits in [[f32::NAN; 3], [f32::NEG_INFINITY; 3]] {
+                assert_eq!(decoding.choose(&logits, &mut Rng::seed(0)), 1, "{logits:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn useless_options_are_refused() {
+        let plain = Options::default;
+        let cases = [
+            (Options { temperature: -0.5, ..plain() }, "temperature of -0.5"),
+            (Options { temperature: f32::NAN, ..plain() }, "temperature of NaN"),
+            (Options { temperature: f32::INFINITY, ..plain() }, "temperature of inf"),
+            (Options { top_k: Some(0), ..plain() }, "top-k of 0"),
+            (Options { top_p: Some(0.0), ..plain() }, "top-p of 0"),
+            (Options { top_p: Some(1.5), ..plain() }, "top-p of 1.5"),
+            (Options { top_p: Some(f32::NAN), ..plain() }, "top-p of NaN"),
+            (Options { min_p: Some(-0.1), ..plain() }, "min-p of -0.1"),
+            (Options { min_p: Some(f32::NAN), ..plain() }, "min-p of NaN"),
+            (Options { repetition_penalty: Some(0.0), ..plain() }, "penalty of 0"),
+            (Options { repetition_penalty: Some(f32::NAN), ..plain() }, "penalty of NaN"),
+        ];
+        for (options, part) in cases {
+            let message = Decoding::new(options).unwrap_err().to_string();
+            assert!(message.contains(part), "{message:?} should say {part:?}");
+        }
+        assert_eq!(Decoding::new(plain()).unwrap().set_temperature(-1.0), Err(Error::Temperature(-1.0)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_logits_give_a_distribution_and_a_token_of_it(
+            logits in prop::collection::vec(any::<f32>(), 1..20),
+            temperature in prop_oneof![Just(0.0_f32), 1e-40_f32..1e10],
+            top_k in prop::option::of(1_usize..25),
+            top_p in prop::option::of(0.001_f32..=1.0),
+            min_p in prop::option::of(0.0_f32..=1.0),
+            seed in any::<u64>(),
+        ) {
+            let mut decoding =
+                Decoding::new(Options { temperature, top_k, top_p, min_p, ..Options::default() }).unwrap();
+            let probabilities = decoding.distribution(&logits).to_vec();
+            let sum: f32 = probabilities.iter().sum();
+            let token = decoding.choose(&logits, &mut Rng::seed(seed));
+            if logits.iter().any(|logit| *logit > f32::NEG_INFINITY) {
+                prop_assert!((sum - 1.0).abs() < 1e-4, "{probabilities:?}");
+                prop_assert!(probabilities[token] > 0.0, "{probabilities:?} gave {token}");
+            }
+        }
+    }
+}
