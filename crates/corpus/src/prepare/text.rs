@@ -1,0 +1,162 @@
+//! From a block to what it holds: normalised text, and the boundaries between documents.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::memchr_iter;
+use model_card::{Normalisation, Unit};
+
+use super::blocks::Block;
+use crate::{Documents, Settings};
+
+/// What a block holds, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'t> {
+    /// Characters, each a token.
+    Characters(&'t str),
+    /// Bytes, each a token.
+    Bytes(&'t [u8]),
+    /// The end of a document. Two never follow each other within a block.
+    Boundary,
+}
+
+/// How text is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    unit: Unit,
+    normalisation: Normalisation,
+    lossy: bool,
+    documents: Documents,
+}
+
+impl Reading {
+    /// As the settings have it.
+    pub fn new(settings: &Settings) -> Self {
+        let Settings { unit, normalisation, lossy, documents, .. } = *settings;
+        Self { unit, normalisation, lossy, documents }
+    }
+
+    /// Whether the input has to be text. Bytes that stay as they are may be anything.
+    pub fn decodes(&self) -> bool {
+        self.unit == Unit::Char || !self.normalisation.is_identity()
+    }
+
+    /// Whether documents end with a boundary.
+    pub fn bounds(&self) -> bool {
+        self.documents != Documents::Joined
+    }
+
+    /// Hands every piece of a block to `receive`; fails with the place in the block of the first byte that is not UTF-8.
+    pub fn pieces(&self, block: &Block, receive: impl FnMut(Piece<'_>)) -> Result<(), usize> {
+        if !self.decodes() {
+            self.split(block, &block.bytes, |range| Piece::Bytes(&block.bytes[range]), receive);
+            return Ok(());
+        }
+        let text = match std::str::from_utf8(&block.bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) if self.lossy => String::from_utf8_lossy(&block.bytes),
+            Err(error) => return Err(error.valid_up_to()),
+        };
+        let text = self.normalisation.apply(&text);
+        let bytes = text.as_bytes();
+        match self.unit {
+            Unit::Char => self.split(block, bytes, |range| Piece::Characters(&text[range]), receive),
+            Unit::Byte => self.split(block, bytes, |range| Piece::Bytes(&bytes[range]), receive),
+        }
+        Ok(())
+    }
+
+    /// Splits text at line ends where lines are documents, and ends the document with the input.
+    fn split<'t>(
+        &self,
+        block: &Block,
+        bytes: &[u8],
+        piece: impl Fn(Range<usize>) -> Piece<'t>,
+        mut receive: impl FnMut(Piece<'t>),
+    ) {
+        // Whether a boundary would follow a boundary; the first of a block may, and the layout drops it then.
+        let mut fresh = false;
+        let mut start = 0;
+        if self.documents == Documents::Lines {
+            for end in memchr_iter(b'\n', bytes) {
+                let stop = if end > start && bytes[end - 1] == b'\r' { end - 1 } else { end };
+                if stop > start {
+                    receive(piece(start..stop));
+                    fresh = false;
+                }
+                if !fresh {
+                    receive(Piece::Boundary);
+                    fresh = true;
+                }
+                start = end + 1;
+            }
+        }
+        if start < bytes.len() {
+            receive(piece(start..bytes.len()));
+            fresh = false;
+        }
+        if block.last && self.bounds() && !fresh {
+            receive(Piece::Boundary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Shares;
+
+    fn pieces(unit: Unit, documents: Documents, bytes: &[u8], last: bool) -> Result<Vec<String>, usize> {
+        let settings = Settings {
+            unit,
+            normalisation: Normalisation::default(),
+            lossy: false,
+            documents,
+            strip_gutenberg: false,
+            min_count: None,
+            max_vocabulary: None,
+            split: Shares::default(),
+            split_by_document: false,
+            shard_bytes: 64,
+        };
+        let block = Block { bytes: bytes.into(), last, ..Block::default() };
+        let mut shown = Vec::new();
+        Reading::new(&settings).pieces(&block, |piece| {
+            shown.push(match piece {
+                Piece::Characters(text) => text.into(),
+                Piece::Bytes(bytes) => format!("{bytes:?}"),
+                Piece::Boundary => "|".into(),
+            });
+        })?;
+        Ok(shown)
+    }
+
+    #[test]
+    fn documents_end_where_they_should() {
+        use Documents::{Files, Joined, Lines};
+        let cases: [(Documents, &str, bool, &[&str]); 12] = [
+            (Joined, "a\nb\n", true, &["a\nb\n"]),
+            (Files, "a\nb\n", false, &["a\nb\n"]),
+            (Files, "a\nb\n", true, &["a\nb\n", "|"]),
+            (Files, "", true, &["|"]),
+            (Lines, "a\nb\n", true, &["a", "|", "b", "|"]),
+            (Lines, "a\nb", true, &["a", "|", "b", "|"]),
+            (Lines, "a\nb", false, &["a", "|", "b"]),
+            (Lines, "a\n\n\nb\n", true, &["a", "|", "b", "|"]),
+            (Lines, "\n\na\n", true, &["|", "a", "|"]),
+            (Lines, "a\r\n\r\nb\r\n", true, &["a", "|", "b", "|"]),
+            (Lines, "a\rb\r", true, &["a\rb\r", "|"]),
+            (Lines, "", true, &["|"]),
+        ];
+        for (documents, text, last, expected) in cases {
+            let found = pieces(Unit::Char, documents, text.as_bytes(), last).unwrap();
+            assert_eq!(found, expected, "{documents:?} {text:?} {last}");
+        }
+    }
+
+    #[test]
+    fn bytes_need_not_be_text() {
+        assert_eq!(pieces(Unit::Byte, Documents::Lines, b"\xff\na", true).unwrap(), ["[255]", "|", "[97]", "|"]);
+        assert_eq!(pieces(Unit::Char, Documents::Lines, b"ab\xffc", true), Err(2));
+    }
+}

@@ -1,0 +1,282 @@
+//! The bytes of a shard, and the only module that knows bincode.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 0..8 | magic, `SCRIMSHD` |
+//! | 8..12 | format version, u32 |
+//! | 12..53 | header: width u8, then count, offset, vocabulary, run and checksum, u64 each |
+//! | 53..64 | zeros |
+//! | 64.. | count × width bytes: the ids |
+//!
+//! All numbers are little-endian. The length of the file is exactly 64 + count × width. Nothing is allocated here: the
+//! reader is a view over `&[u8]`, so no header can make it take memory or look outside its slice.
+
+use std::path::Path;
+
+use bincode::{Decode, Encode};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{Error, Result};
+
+/// The first bytes of a shard.
+pub const MAGIC: [u8; 8] = *b"SCRIMSHD";
+/// The version that this crate writes and the only one that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+/// Bytes before the ids; a cache line, so that ids of any width are aligned.
+pub const HEADER_LENGTH: usize = 64;
+
+/// Bytes of one id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// Up to 256 tokens.
+    One = 1,
+    /// Up to 65,536 tokens.
+    Two = 2,
+    /// More.
+    Four = 4,
+}
+
+impl Width {
+    /// The smallest width that holds the ids of so many tokens.
+    pub fn of_vocabulary(tokens: usize) -> Self {
+        match tokens {
+            0..=0x100 => Self::One,
+            0x101..=0x1_0000 => Self::Two,
+            _ => Self::Four,
+        }
+    }
+
+    /// Bytes of one id.
+    pub fn bytes(self) -> usize {
+        self as usize
+    }
+
+    fn from_bytes(bytes: u8) -> Option<Self> {
+        [Self::One, Self::Two, Self::Four].into_iter().find(|width| *width as u8 == bytes)
+    }
+}
+
+/// What a shard says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Bytes of one id.
+    pub width: Width,
+    /// How many ids there are.
+    pub count: u64,
+    /// Ids of the corpus before the first of this shard.
+    pub offset: u64,
+    /// [`model_card::Vocabulary::fingerprint`] of the vocabulary that the ids refer to.
+    pub vocabulary: u64,
+    /// Identity of the corpus that the shard belongs to: [`crate::Index::run`].
+    pub run: u64,
+    /// xxh3-64 of the ids' bytes.
+    pub checksum: u64,
+}
+
+/// The header as bincode sees it.
+#[derive(Encode, Decode)]
+struct Stored {
+    width: u8,
+    count: u64,
+    offset: u64,
+    vocabulary: u64,
+    run: u64,
+    checksum: u64,
+}
+
+const VERSION_AT: usize = MAGIC.len();
+const HEADER_AT: usize = VERSION_AT + size_of::<u32>();
+
+impl Header {
+    /// The 64 bytes that a shard begins with.
+    ///
+    /// # Panics
+    /// Never: the header has a fixed size, which is less than 64 bytes.
+    pub fn to_bytes(&self) -> [u8; HEADER_LENGTH] {
+        let Self { width, count, offset, vocabulary, run, checksum } = *self;
+        let stored = Stored { width: width as u8, count, offset, vocabulary, run, checksum };
+        let mut bytes = [0; HEADER_LENGTH];
+        bytes[..VERSION_AT].copy_from_slice(&MAGIC);
+        bytes[VERSION_AT..HEADER_AT].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bincode::encode_into_slice(stored, &mut bytes[HEADER_AT..], configuration()).expect("a header fits");
+        bytes
+    }
+}
+
+/// A shard's header and its ids, checked against each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Shard<'b> {
+    header: Header,
+    ids: &'b [u8],
+}
+
+impl<'b> Shard<'b> {
+    /// Reads a whole shard; `path` is for the messages alone.
+    ///
+    /// This looks at the header and at the length, and so takes no time whatever the size; [`Shard::verify`] looks at
+    /// the ids.
+    pub fn parse(bytes: &'b [u8], path: &Path) -> Result<Self> {
+        let damaged = |message: String| Error::ShardHeader { path: path.into(), message };
+        let Some((head, ids)) = bytes.split_at_checked(HEADER_LENGTH) else {
+            return Err(damaged(format!("it has {} bytes, and a header takes {HEADER_LENGTH}", bytes.len())));
+        };
+        if !head.starts_with(&MAGIC) {
+            return Err(damaged("it does not begin like a shard".into()));
+        }
+        let version = head[VERSION_AT..HEADER_AT].iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte));
+        if version != FORMAT_VERSION {
+            return Err(damaged(format!("format version {version}, and this program reads {FORMAT_VERSION}")));
+        }
+        let (stored, length): (Stored, usize) = bincode::decode_from_slice(&head[HEADER_AT..], configuration())
+            .map_err(|error| damaged(format!("its header does not decode ({error})")))?;
+        let Stored { width, count, offset, vocabulary, run, checksum } = stored;
+        let width = Width::from_bytes(width).ok_or_else(|| damaged(format!("ids of {width} bytes")))?;
+        if head[HEADER_AT + length..].iter().any(|&byte| byte != 0) {
+            return Err(damaged("the padding after its header is not zero".into()));
+        }
+        let expected = count
+            .checked_mul(width.bytes() as u64)
+            .and_then(|length| length.checked_add(HEADER_LENGTH as u64))
+            .ok_or_else(|| damaged(format!("a count of {count} ids")))?;
+        if offset.checked_add(count).is_none() {
+            return Err(damaged(format!("an offset of {offset}")));
+        }
+        let found = bytes.len() as u64;
+        if found != expected {
+            return Err(Error::ShardLength { path: path.into(), found, expected });
+        }
+        Ok(Self { header: Header { width, count, offset, vocabulary, run, checksum }, ids })
+    }
+
+    /// The ids that belong to a header which [`Shard::parse`] has already checked against them.
+    pub(crate) fn trusted(header: Header, ids: &'b [u8]) -> Self {
+        Self { header, ids }
+    }
+
+    /// What the shard says about itself.
+    pub fn header(&self) -> Header {
+        self.header
+    }
+
+    /// Fills `output` with the ids from `start` on.
+    ///
+    /// # Panics
+    /// If the shard ends before that.
+    pub fn read(&self, start: usize, output: &mut [u32]) {
+        let width = self.header.width.bytes();
+        let bytes = &self.ids[start * width..(start + output.len()) * width];
+        match self.header.width {
+            Width::One => output.iter_mut().zip(bytes).for_each(|(id, &byte)| *id = u32::from(byte)),
+            Width::Two => {
+                let (pairs, _) = bytes.as_chunks::<2>();
+                output.iter_mut().zip(pairs).for_each(|(id, &pair)| *id = u32::from(u16::from_le_bytes(pair)));
+            }
+            Width::Four => {
+                let (quads, _) = bytes.as_chunks::<4>();
+                output.iter_mut().zip(quads).for_each(|(id, &quad)| *id = u32::from_le_bytes(quad));
+            }
+        }
+    }
+
+    /// Reads every id: the checksum must hold, and no id may reach the size of the vocabulary.
+    pub fn verify(&self, vocabulary: usize, path: &Path) -> Result<()> {
+        if xxh3_64(self.ids) != self.header.checksum {
+            return Err(Error::ShardAltered(path.into()));
+        }
+        // Only a writer with a fault gets here: the checksum held.
+        if self.largest().is_some_and(|largest| largest as usize >= vocabulary) {
+            let message = format!("it holds ids past the vocabulary's {vocabulary} tokens");
+            return Err(Error::ShardHeader { path: path.into(), message });
+        }
+        Ok(())
+    }
+
+    fn largest(&self) -> Option<u32> {
+        match self.header.width {
+            Width::One => self.ids.iter().copied().max().map(u32::from),
+            Width::Two => self.ids.as_chunks().0.iter().copied().map(u16::from_le_bytes).max().map(u32::from),
+            Width::Four => self.ids.as_chunks().0.iter().copied().map(u32::from_le_bytes).max(),
+        }
+    }
+}
+
+fn configuration() -> impl bincode::config::Config {
+    bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<HEADER_LENGTH>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard(width: Width, ids: &[u8]) -> Vec<u8> {
+        let count = (ids.len() / width.bytes()) as u64;
+        let header = Header { width, count, offset: 7, vocabulary: 8, run: 9, checksum: xxh3_64(ids) };
+        [&header.to_bytes()[..], ids].concat()
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let bytes = shard(Width::Two, &[1, 0, 2, 1]);
+        assert_eq!(bytes.len(), 64 + 4);
+        assert_eq!(bytes[..8], MAGIC);
+        assert_eq!(bytes[8..12], [1, 0, 0, 0]);
+        assert_eq!(bytes[12], 2);
+        for (place, value) in [2_u64, 7, 8, 9, xxh3_64(&[1, 0, 2, 1])].into_iter().enumerate() {
+            assert_eq!(bytes[13 + 8 * place..21 + 8 * place], value.to_le_bytes(), "number {place}");
+        }
+        assert!(bytes[53..64].iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
+    fn ids_of_every_width_come_back() {
+        let cases: [(Width, &[u8], &[u32]); 3] = [
+            (Width::One, &[0, 255, 3], &[0, 255, 3]),
+            (Width::Two, &[0, 0, 255, 255, 1, 2], &[0, 65_535, 513]),
+            (Width::Four, &[255, 255, 16, 0, 1, 2, 3, 4, 0, 0, 0, 0], &[0x0010_ffff, 0x0403_0201, 0]),
+        ];
+        for (width, ids, expected) in cases {
+            let bytes = shard(width, ids);
+            let shard = Shard::parse(&bytes, Path::new("x")).unwrap();
+            let mut output = [0; 3];
+            shard.read(0, &mut output);
+            assert_eq!(output, expected, "{width:?}");
+            shard.read(1, &mut output[..1]);
+            assert_eq!(output[0], expected[1], "{width:?} from the second id");
+            assert_eq!((shard.header().offset, shard.header().count), (7, 3));
+        }
+    }
+
+    #[test]
+    fn the_width_is_the_smallest_that_fits() {
+        let cases = [(1, 1), (256, 1), (257, 2), (65_536, 2), (65_537, 4), (1_114_114, 4)];
+        for (tokens, bytes) in cases {
+            assert_eq!(Width::of_vocabulary(tokens).bytes(), bytes, "{tokens} tokens");
+        }
+    }
+
+    #[test]
+    fn every_way_to_be_wrong_is_named() {
+        let refuse = |change: fn(&mut Vec<u8>), part: &str| {
+            let mut bytes = shard(Width::Two, &[1, 0, 2, 1]);
+            change(&mut bytes);
+            let message = Shard::parse(&bytes, Path::new("the-shard"))
+                .and_then(|shard| shard.verify(300, Path::new("the-shard")))
+                .unwrap_err()
+                .to_string();
+            assert!(message.contains(part) && message.contains("the-shard"), "{message:?} should say {part:?}");
+        };
+        refuse(Vec::clear, "0 bytes, and a header takes 64");
+        refuse(|bytes| bytes.truncate(63), "63 bytes, and a header takes 64");
+        refuse(|bytes| bytes[0] = b'X', "does not begin like a shard");
+        refuse(|bytes| bytes[8] = 2, "format version 2");
+        refuse(|bytes| bytes[12] = 3, "ids of 3 bytes");
+        refuse(|bytes| bytes[60] = 1, "padding");
+        refuse(|bytes| bytes.truncate(66), "66 bytes and its header says 68: it was cut short");
+        refuse(|bytes| bytes.push(0), "69 bytes and its header says 68: it was appended to");
+        refuse(|bytes| bytes[13..21].fill(0xff), "a count of 18446744073709551615");
+        refuse(|bytes| bytes[21..29].fill(0xff), "an offset of");
+        refuse(|bytes| bytes[64] = 2, "checksum differs");
+        refuse(|bytes| bytes[45] ^= 1, "checksum differs");
+        refuse(|bytes| *bytes = shard(Width::Two, &[44, 1]), "past the vocabulary's 300");
+    }
+}
