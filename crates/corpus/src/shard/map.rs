@@ -12,5 +12,8 @@ pub fn map(file: &File) -> io::Result<Mmap> {
     // maps of the old file alone. Another program may still write to it or cut it. The worst case is then that ids
     // change under the reader, which reads them as plain numbers and bounds every use (no reference to them outlives a
     // read), or, when the file is cut, that the system ends the process with SIGBUS.
-    unsafe { Mmap::map(file) }
+    #[expect(unsafe_code, reason = "the one place that maps files")]
+    unsafe {
+        Mmap::map(file)
+    }
 }
