@@ -28,6 +28,7 @@ mod tokens;
 mod windows;
 
 pub mod exit;
+pub mod inspect;
 pub mod prepare;
 pub mod shard;
 

@@ -119,7 +119,7 @@ prop_compose! {
         documents in proptest::sample::select(vec![Documents::Joined, Documents::Files, Documents::Lines]),
         split in proptest::sample::select(vec!["100", "60/30/10", "50/50"]),
         by_document in any::<bool>(),
-        (shard_bytes, threads, block_bytes) in (4_u64..200, 1_usize..4, 64_usize..200),
+        (shard_bytes, threads, block_bytes) in (40_u64..2000, 1_usize..4, 64_usize..200),
         lossy in Just(lossy),
     ) -> (Vec<Vec<u8>>, Options, usize) {
         let newlines = if lf { Newlines::Lf } else { Newlines::Keep };
@@ -141,7 +141,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn shards_hold_the_normalised_text((files, options, block_bytes) in cases()) {
