@@ -7,7 +7,7 @@ use std::path::Path;
 use model_card::{Normalisation, Unit, Vocabulary};
 use serde::{Deserialize, Serialize};
 
-use crate::split::{Shares, Split};
+use crate::split::{Shares, Split, SplitBy};
 use crate::{Error, Result};
 
 /// The index's file name.
@@ -71,8 +71,8 @@ pub struct Settings {
     pub max_vocabulary: Option<usize>,
     /// Percent of each split.
     pub split: Shares,
-    /// Whether whole documents were dealt out to the splits, rather than the text cut in three.
-    pub split_by_document: bool,
+    /// What was dealt out to the splits.
+    pub split_by: SplitBy,
     /// Bytes of ids in a shard at most.
     pub shard_bytes: u64,
 }
@@ -287,7 +287,7 @@ mod tests {
                 min_count: Some(2),
                 max_vocabulary: None,
                 split: "90/10".parse().unwrap(),
-                split_by_document: true,
+                split_by: SplitBy::Document,
                 shard_bytes: 64,
             },
             vocabulary: Vocabulary::from_text(Unit::Char, "abc").with_boundary().with_unknown(),

@@ -28,6 +28,7 @@ mod tokens;
 mod windows;
 
 pub mod exit;
+pub mod inspect;
 pub mod prepare;
 pub mod shard;
 
@@ -35,7 +36,7 @@ pub use corpus::Corpus;
 pub use error::{Error, Result};
 pub use index::{Documents, INDEX_FILE, INDEX_VERSION, Index, Inputs, Settings, ShardEntry, SplitEntry, WindowShape};
 pub use permutation::Permutation;
-pub use split::{Shares, Split};
+pub use split::{Shares, Split, SplitBy};
 pub use streams::Streams;
 pub use tokens::Tokens;
 pub use windows::Windows;

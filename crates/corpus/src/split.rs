@@ -40,6 +40,17 @@ impl fmt::Display for Split {
     }
 }
 
+/// What is dealt out to the splits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitBy {
+    /// Positions: the text is cut in contiguous parts.
+    #[default]
+    Position,
+    /// Whole documents, by their number: the same document always goes to the same split.
+    Document,
+}
+
 /// Percent of a corpus for each split: `90/5/5`, `90/10`, `100`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

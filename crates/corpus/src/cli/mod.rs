@@ -3,6 +3,8 @@
 use clap::{Parser, Subcommand};
 use corpus::Error;
 
+mod bench;
+mod inspect;
 mod prepare;
 
 /// Prepare a text for training: from files to memory-mapped shards of token ids.
@@ -15,7 +17,9 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Prepare(prepare::Arguments),
+    Prepare(Box<prepare::Arguments>),
+    Inspect(inspect::Arguments),
+    Bench(bench::Arguments),
 }
 
 const EXIT_CODES: &str = "\
@@ -25,6 +29,8 @@ Exit codes: 0 done or nothing to do, 1 another failure, 2 wrong usage, 3 bad inp
 /// Runs the command that the arguments name.
 pub fn run(arguments: Arguments) -> Result<(), Error> {
     match arguments.command {
-        Command::Prepare(arguments) => prepare::run(arguments),
+        Command::Prepare(arguments) => prepare::run(*arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     }
 }

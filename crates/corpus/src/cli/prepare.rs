@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use corpus::prepare::{Options, Outcome, Progress, Report, Stage, prepare};
-use corpus::{Documents, Error, Index, Shares, exit};
+use corpus::{Documents, Error, Index, Shares, SplitBy, exit};
 use indicatif::{ProgressBar, ProgressStyle};
 use model_card::{Newlines, Normalisation, Unit};
 use serde_json::{Map, Value, json};
@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 /// their names; ignore files inside it hold, hidden and binary files are passed over. Files that begin like gzip, zstd
 /// or xz are decompressed. What was prepared before and has not changed is left as it is.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one a flag")]
 pub struct Arguments {
     /// Files, folders, or - for standard input; several become documents with a boundary between them.
     #[arg(long, short, required = true, num_args = 1.., value_name = "PATH")]
@@ -149,7 +150,7 @@ impl From<Arguments> for Options {
             min_count: arguments.min_count,
             max_vocabulary: arguments.max_vocabulary,
             split: arguments.split,
-            split_by_document: arguments.split_by_document,
+            split_by: if arguments.split_by_document { SplitBy::Document } else { SplitBy::Position },
             window: arguments.window,
             step: arguments.step,
             shard_bytes: arguments.shard_size << 20,

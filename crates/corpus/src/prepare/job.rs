@@ -7,7 +7,7 @@ use std::thread;
 use model_card::Vocabulary;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::blocks::{BLOCK_BYTES, Block, Blocks, Rules, Tally};
+use super::blocks::{Block, Blocks, Rules, Tally};
 use super::count::Histogram;
 use super::encode::Encoder;
 use super::inputs::Inputs;
@@ -18,7 +18,7 @@ use super::{Options, Progress, Stage};
 use crate::index::{INDEX_VERSION, Index, SplitEntry, WindowShape};
 use crate::shard::format::Width;
 use crate::shard::writer::{FinishedShard, ShardWriter, Shared};
-use crate::{Error, Result, Settings, Split, Windows};
+use crate::{Error, Result, Settings, Split, SplitBy, Windows};
 
 /// A text at work.
 pub struct Job<'j> {
@@ -27,6 +27,7 @@ pub struct Job<'j> {
     pub inputs: Inputs,
     pub progress: &'j mut (dyn FnMut(Progress) + Send),
     pub cancelled: &'j AtomicBool,
+    pub block_bytes: usize,
 }
 
 /// What the first reading found.
@@ -59,14 +60,14 @@ impl Job<'_> {
     /// The first reading: counts symbols, tokens and documents.
     pub fn count(&mut self) -> Result<Counted> {
         let reading = Reading::new(&self.settings);
-        let by_document = self.settings.split_by_document;
+        let by_document = self.settings.split_by == SplitBy::Document;
         let shares = self.settings.split;
         let mut layout =
             Layout::new(if by_document { Rule::Documents(shares) } else { Rule::Contiguous([u64::MAX, 0, 0]) });
         let mut tokens = [0; 3];
         let mut content = Xxh3::new();
         let (threads, inputs, total) = (self.threads(), &self.inputs, Some(self.inputs.bytes()));
-        let mut blocks = Blocks::new(&inputs.files, self.rules(), BLOCK_BYTES);
+        let mut blocks = Blocks::new(&inputs.files, self.rules(), self.block_bytes);
         let progress = &mut self.progress;
         let counters = in_order(
             threads,
@@ -100,7 +101,9 @@ impl Job<'_> {
             },
         )?;
         let mut histogram = Histogram::default();
-        counters.iter().for_each(|counter| histogram.merge(&counter.histogram));
+        for counter in &counters {
+            histogram.merge(&counter.histogram);
+        }
         if !by_document {
             tokens = shares.cut(tokens[0]);
         }
@@ -183,7 +186,7 @@ impl Job<'_> {
     pub fn write(&mut self, index: &Index, folder: &Path) -> Result<Vec<FinishedShard>> {
         let reading = Reading::new(&self.settings);
         let encoder = Encoder::new(&index.vocabulary);
-        let rule = if self.settings.split_by_document {
+        let rule = if self.settings.split_by == SplitBy::Document {
             Rule::Documents(self.settings.split)
         } else {
             Rule::Contiguous(Split::ALL.map(|split| index.split(split).map_or(0, |entry| entry.tokens)))
@@ -193,7 +196,7 @@ impl Job<'_> {
         let mut content = Xxh3::new();
         let width = encoder.width().bytes();
         let (threads, inputs, total) = (self.threads(), &self.inputs, Some(self.inputs.bytes()));
-        let mut blocks = Blocks::new(&inputs.files, self.rules(), BLOCK_BYTES);
+        let mut blocks = Blocks::new(&inputs.files, self.rules(), self.block_bytes);
         let progress = &mut self.progress;
         in_order(
             threads,

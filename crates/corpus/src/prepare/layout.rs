@@ -98,7 +98,12 @@ mod tests {
         let mut dealt = Vec::new();
         for (block, &(tokens, ends)) in shapes.iter().enumerate() {
             let shape = Shape { tokens, ends: ends.into() };
-            layout.deal(&shape, |split, range| Ok(dealt.push((split, block, range)))).unwrap();
+            layout
+                .deal(&shape, |split, range| {
+                    dealt.push((split, block, range));
+                    Ok(())
+                })
+                .unwrap();
         }
         (dealt, layout.documents())
     }

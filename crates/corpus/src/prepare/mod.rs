@@ -10,7 +10,7 @@ use model_card::{Normalisation, Unit};
 
 use crate::index::{INDEX_FILE, Index, Settings};
 use crate::shard::writer::{sync_folder, write_atomically};
-use crate::{Corpus, Documents, Error, Result, Shares};
+use crate::{Corpus, Documents, Error, Result, Shares, SplitBy};
 
 mod blocks;
 mod count;
@@ -24,6 +24,10 @@ mod reading;
 mod text;
 mod workplace;
 
+#[cfg(test)]
+mod tests;
+
+use blocks::BLOCK_BYTES;
 use inputs::Inputs;
 use job::Job;
 use workplace::Workplace;
@@ -61,8 +65,8 @@ pub struct Options {
     pub max_vocabulary: Option<usize>,
     /// Percent of each split.
     pub split: Shares,
-    /// Whether to deal whole documents out to the splits, rather than cut the text in three.
-    pub split_by_document: bool,
+    /// What is dealt out to the splits.
+    pub split_by: SplitBy,
     /// Tokens in a window.
     pub window: usize,
     /// Tokens from the start of a window to the start of the next.
@@ -93,7 +97,7 @@ impl Default for Options {
             min_count: None,
             max_vocabulary: None,
             split: Shares::default(),
-            split_by_document: false,
+            split_by: SplitBy::Position,
             window: 40,
             step: 3,
             shard_bytes: 256 << 20,
@@ -156,6 +160,16 @@ pub fn prepare(
     progress: &mut (dyn FnMut(Progress) + Send),
     cancelled: &AtomicBool,
 ) -> Result<Report> {
+    prepare_in_blocks(options, progress, cancelled, BLOCK_BYTES)
+}
+
+/// As [`prepare`], with blocks of a given size: small ones put every cut to the test.
+fn prepare_in_blocks(
+    options: &Options,
+    progress: &mut (dyn FnMut(Progress) + Send),
+    cancelled: &AtomicBool,
+    block_bytes: usize,
+) -> Result<Report> {
     options.validate()?;
     let mut inputs = Inputs::find(&options.inputs, &options.include, cancelled)?;
     let settings = options.settings(inputs.several)?;
@@ -173,7 +187,7 @@ pub fn prepare(
     inputs.spool(workplace.folder(), cancelled, |bytes| {
         progress(Progress { stage: Stage::Copying, bytes, total: None });
     })?;
-    let mut job = Job { options, settings, inputs, progress, cancelled };
+    let mut job = Job { options, settings, inputs, progress, cancelled, block_bytes };
     let counted = job.count()?;
     let index = job.index(&counted)?;
     let warnings = job.warnings(&counted);
@@ -227,7 +241,7 @@ impl Options {
 
     fn settings(&self, several: bool) -> Result<Settings> {
         let documents = self.documents.unwrap_or(if several { Documents::Files } else { Documents::Joined });
-        if self.split_by_document && documents == Documents::Joined {
+        if self.split_by == SplitBy::Document && documents == Documents::Joined {
             let message =
                 "documents can be dealt out only where there are some: give a folder, several files or --lines";
             return Err(Error::Options(message.into()));
@@ -241,7 +255,7 @@ impl Options {
             min_count: self.min_count,
             max_vocabulary: self.max_vocabulary,
             split: self.split,
-            split_by_document: self.split_by_document,
+            split_by: self.split_by,
             shard_bytes: self.shard_bytes,
         })
     }

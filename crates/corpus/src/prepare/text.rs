@@ -37,17 +37,17 @@ impl Reading {
     }
 
     /// Whether the input has to be text. Bytes that stay as they are may be anything.
-    pub fn decodes(&self) -> bool {
+    pub fn decodes(self) -> bool {
         self.unit == Unit::Char || !self.normalisation.is_identity()
     }
 
     /// Whether documents end with a boundary.
-    pub fn bounds(&self) -> bool {
+    pub fn bounds(self) -> bool {
         self.documents != Documents::Joined
     }
 
     /// Hands every piece of a block to `receive`; fails with the place in the block of the first byte that is not UTF-8.
-    pub fn pieces(&self, block: &Block, receive: impl FnMut(Piece<'_>)) -> Result<(), usize> {
+    pub fn pieces(self, block: &Block, receive: impl FnMut(Piece<'_>)) -> Result<(), usize> {
         if !self.decodes() {
             self.split(block, &block.bytes, |range| Piece::Bytes(&block.bytes[range]), receive);
             return Ok(());
@@ -68,7 +68,7 @@ impl Reading {
 
     /// Splits text at line ends where lines are documents, and ends the document with the input.
     fn split<'t>(
-        &self,
+        self,
         block: &Block,
         bytes: &[u8],
         piece: impl Fn(Range<usize>) -> Piece<'t>,
@@ -104,7 +104,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Shares;
+    use crate::{Shares, SplitBy};
 
     fn pieces(unit: Unit, documents: Documents, bytes: &[u8], last: bool) -> Result<Vec<String>, usize> {
         let settings = Settings {
@@ -116,7 +116,7 @@ mod tests {
             min_count: None,
             max_vocabulary: None,
             split: Shares::default(),
-            split_by_document: false,
+            split_by: SplitBy::Position,
             shard_bytes: 64,
         };
         let block = Block { bytes: bytes.into(), last, ..Block::default() };

@@ -65,7 +65,9 @@ impl Workplace {
             let path = self.folder.join(&shard.entry().file);
             let new = !path.exists();
             if let Err(error) = shard.publish(&self.folder) {
-                published.iter().for_each(|path| drop(fs::remove_file(path)));
+                for path in published {
+                    let _ = fs::remove_file(path);
+                }
                 return Err(error);
             }
             if new {

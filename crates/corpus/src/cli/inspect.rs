@@ -1,0 +1,142 @@
+//! `corpus inspect`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use corpus::inspect::{Inspection, inspect};
+use corpus::{Corpus, Error};
+use model_card::Vocabulary;
+use serde_json::{Value, json};
+
+/// Show what is in a prepared corpus, and check every shard.
+#[derive(Args)]
+pub struct Arguments {
+    /// The folder that `prepare` wrote to.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// How many of the most and of the least frequent characters to show.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Print one JSON object on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Inspects and reports; a shard that is not as it was written ends in an error after the report.
+pub fn run(arguments: &Arguments) -> Result<(), Error> {
+    let corpus = Corpus::open(&arguments.folder)?;
+    let inspection = inspect(&corpus);
+    if arguments.json {
+        println!("{}", to_json(&corpus, &inspection, arguments.top));
+    } else {
+        show(&corpus, &inspection, arguments.top);
+    }
+    corpus.verify()
+}
+
+fn show(corpus: &Corpus, inspection: &Inspection, top: usize) {
+    let index = corpus.index();
+    println!("{} ({:016x})", index.name, index.run);
+    for (what, text) in [("source", &index.source), ("licence", &index.licence)] {
+        if let Some(text) = text {
+            println!("  {what:<14} {text}");
+        }
+    }
+    println!("  corpus length  {}", index.characters());
+    println!("  vocabulary     {}", index.vocabulary.len());
+    if index.documents > 0 {
+        println!("  documents      {}", index.documents);
+    }
+    println!("  windows        {} (of {} every {})", index.window.count, index.window.length, index.window.step);
+    println!("  entropy        {:.4} bits a token", inspection.unigram_bits);
+    if let Some(bits) = inspection.context_bits {
+        println!("  given five     {bits:.4} bits a token (over {} tokens)", inspection.context_tokens);
+    }
+    let counts = &inspection.counts;
+    let half = top.min(counts.len());
+    for (what, counts) in [("most frequent", &counts[..half]), ("least frequent", &counts[counts.len() - half..])] {
+        println!("{what}");
+        for &(id, count) in counts {
+            println!("  {:<14} {:>12} {:>8.4} %", name(corpus.vocabulary(), id), count, percent(count, index.tokens));
+        }
+    }
+    for ((split, lines), entry) in inspection.excerpts.iter().zip(&index.splits) {
+        println!("{split}: {} tokens", entry.tokens);
+        for line in lines {
+            println!("  | {}", line.escape_debug());
+        }
+    }
+    println!("shards");
+    for (shard, verdict) in index.shards.iter().zip(&inspection.verdicts) {
+        println!("  {} {} tokens: {}", shard.file, shard.count, verdict.as_deref().unwrap_or("sound"));
+    }
+}
+
+fn to_json(corpus: &Corpus, inspection: &Inspection, top: usize) -> Value {
+    let index = corpus.index();
+    let counts = |counts: &[(u32, u64)]| -> Vec<Value> {
+        let entry = |&(id, count): &(u32, u64)| {
+            json!({
+                "id": id,
+                "symbol": name(corpus.vocabulary(), id),
+                "code_point": corpus.vocabulary().symbol(id),
+                "count": count,
+            })
+        };
+        counts.iter().map(entry).collect()
+    };
+    let half = top.min(inspection.counts.len());
+    let splits: Vec<Value> = inspection
+        .excerpts
+        .iter()
+        .zip(&index.splits)
+        .map(|((split, lines), entry)| json!({ "split": split, "tokens": entry.tokens, "first_lines": lines }))
+        .collect();
+    let shards: Vec<Value> = index
+        .shards
+        .iter()
+        .zip(&inspection.verdicts)
+        .map(|(shard, verdict)| {
+            json!({ "file": shard.file, "tokens": shard.count, "sound": verdict.is_none(), "fault": verdict })
+        })
+        .collect();
+    json!({
+        "name": index.name,
+        "source": index.source,
+        "licence": index.licence,
+        "settings": index.settings,
+        "fingerprint": format!("{:016x}", index.run),
+        "characters": index.characters(),
+        "tokens": index.tokens,
+        "vocabulary": index.vocabulary.len(),
+        "documents": index.documents,
+        "unknown": index.unknown,
+        "windows": index.window.count,
+        "unigram_bits": inspection.unigram_bits,
+        "context_bits": inspection.context_bits,
+        "context_tokens": inspection.context_tokens,
+        "most_frequent": counts(&inspection.counts[..half]),
+        "least_frequent": counts(&inspection.counts[inspection.counts.len() - half..]),
+        "splits": splits,
+        "shards": shards,
+        "sound": inspection.verdicts.iter().all(Option::is_none),
+    })
+}
+
+/// A token as people read it: quoted, with its code point.
+fn name(vocabulary: &Vocabulary, id: u32) -> String {
+    let special = |token: Option<u32>| token == Some(id);
+    match vocabulary.symbol(id) {
+        Some(symbol) => match (vocabulary.unit(), char::from_u32(symbol)) {
+            (model_card::Unit::Char, Some(character)) => format!("{character:?} U+{symbol:04X}"),
+            _ => format!("byte {symbol:#04x}"),
+        },
+        None if special(vocabulary.boundary()) => "(boundary)".into(),
+        None if special(vocabulary.unknown()) => "(unknown)".into(),
+        None => format!("(id {id})"),
+    }
+}
+
+fn percent(count: u64, all: u64) -> f64 {
+    100.0 * count as f64 / all.max(1) as f64
+}
