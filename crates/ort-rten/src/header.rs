@@ -1,0 +1,306 @@
+//! Reads of a model's file what the engine does not tell: the declared types and shapes of inputs and outputs, and the
+//! metadata; and checks on the way that no length in the file claims more bytes than are there.
+//!
+//! An ONNX file is one protobuf message, `ModelProto`, whose fields are numbered in `onnx.proto`. The check matters: the
+//! engine reserves memory by the lengths it reads, so that a file of a few bytes that claims gigabytes would end the
+//! process. This module reads slices, allocates in proportion to what it finds, and knows nothing of the engine.
+
+use crate::{
+    element,
+    error::{Error, Result},
+    types::TypeInfo,
+};
+
+/// What a file says of its model.
+#[derive(Debug, Default)]
+pub(crate) struct Header {
+    pub(crate) inputs: Vec<Port>,
+    pub(crate) outputs: Vec<Port>,
+    pub(crate) metadata: Metadata,
+    /// Whether weights lie in other files, beside this one.
+    pub(crate) has_external_data: bool,
+}
+
+/// An input or an output of a model.
+#[derive(Debug)]
+pub(crate) struct Port {
+    pub(crate) name: String,
+    pub(crate) info: TypeInfo,
+    /// False for a sequence, a map, an optional or a sparse tensor.
+    pub(crate) is_tensor: bool,
+}
+
+/// Who made the model and what they wrote into it.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Metadata {
+    pub(crate) producer: String,
+    pub(crate) graph_name: String,
+    pub(crate) graph_description: String,
+    pub(crate) domain: String,
+    pub(crate) description: String,
+    pub(crate) version: i64,
+    /// Keys and values of `metadata_props`, in the order of the file.
+    pub(crate) custom: Vec<(String, String)>,
+}
+
+impl Header {
+    /// Reads and checks a whole file.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
+        let mut header = Self::default();
+        let mut initialized = Vec::new();
+        let mut has_graph = false;
+        for field in Fields::new(bytes) {
+            match field? {
+                (2, Field::Bytes(name)) => header.metadata.producer = text(name)?,
+                (4, Field::Bytes(domain)) => header.metadata.domain = text(domain)?,
+                (5, Field::Number(version)) => header.metadata.version = version as i64,
+                (6, Field::Bytes(description)) => header.metadata.description = text(description)?,
+                (7, Field::Bytes(graph)) => {
+                    has_graph = true;
+                    header.has_external_data |= check(graph, Message::Graph, 0)?;
+                    header.read_graph(graph, &mut initialized)?;
+                }
+                (14, Field::Bytes(property)) => header.metadata.custom.push(read_property(property)?),
+                _ => {}
+            }
+        }
+        if !has_graph {
+            return Err(Error::NotAModel("it holds no graph".into()));
+        }
+        // Up to IR version 3, the weights were listed among the inputs.
+        header.inputs.retain(|input| !initialized.contains(&input.name));
+        Ok(header)
+    }
+
+    fn read_graph(&mut self, graph: &[u8], initialized: &mut Vec<String>) -> Result<()> {
+        for field in Fields::new(graph) {
+            match field? {
+                (2, Field::Bytes(name)) => self.metadata.graph_name = text(name)?,
+                (5, Field::Bytes(tensor)) => initialized.extend(read_tensor_name(tensor)?),
+                (10, Field::Bytes(description)) => self.metadata.graph_description = text(description)?,
+                (11, Field::Bytes(value)) => self.inputs.push(read_port(value)?),
+                (12, Field::Bytes(value)) => self.outputs.push(read_port(value)?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `TensorProto`: its name.
+fn read_tensor_name(tensor: &[u8]) -> Result<Option<String>> {
+    let mut name = None;
+    for field in Fields::new(tensor) {
+        if let (8, Field::Bytes(bytes)) = field? {
+            name = Some(text(bytes)?);
+        }
+    }
+    Ok(name)
+}
+
+/// `ValueInfoProto`: a name and a type.
+fn read_port(value: &[u8]) -> Result<Port> {
+    let mut port = Port { name: String::new(), info: TypeInfo::undeclared(), is_tensor: true };
+    for field in Fields::new(value) {
+        match field? {
+            (1, Field::Bytes(name)) => port.name = text(name)?,
+            (2, Field::Bytes(kind)) => {
+                // `TypeProto`: one of a tensor, a sequence, a map, an optional and a sparse tensor.
+                for field in Fields::new(kind) {
+                    match field? {
+                        (1, Field::Bytes(tensor)) => port.info = read_tensor_type(tensor)?,
+                        (4 | 5 | 8 | 9, _) => port.is_tensor = false,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(port)
+}
+
+/// `TypeProto.Tensor`: an element type and a shape.
+fn read_tensor_type(tensor: &[u8]) -> Result<TypeInfo> {
+    let mut element = 0;
+    let mut dimensions = Vec::new();
+    let mut symbols = Vec::new();
+    let mut has_shape = false;
+    for field in Fields::new(tensor) {
+        match field? {
+            (1, Field::Number(number)) => element = number,
+            (2, Field::Bytes(shape)) => {
+                has_shape = true; // one of no dimensions is the shape of a single number
+                for field in Fields::new(shape) {
+                    if let (1, Field::Bytes(dimension)) = field? {
+                        let (size, symbol) = read_dimension(dimension)?;
+                        dimensions.push(size);
+                        symbols.push(symbol);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    TypeInfo::declared(element::from_onnx(element), has_shape.then_some((dimensions, symbols)))
+}
+
+/// `TensorShapeProto.Dimension`: a size, or −1 and a name.
+fn read_dimension(dimension: &[u8]) -> Result<(i64, String)> {
+    let mut size = -1;
+    let mut symbol = String::new();
+    for field in Fields::new(dimension) {
+        match field? {
+            (1, Field::Number(number)) => size = i64::try_from(number).unwrap_or(-1),
+            (2, Field::Bytes(name)) => symbol = text(name)?,
+            _ => {}
+        }
+    }
+    Ok((size, symbol))
+}
+
+/// `StringStringEntryProto`: a key and a value.
+fn read_property(property: &[u8]) -> Result<(String, String)> {
+    let mut pair = (String::new(), String::new());
+    for field in Fields::new(property) {
+        match field? {
+            (1, Field::Bytes(key)) => pair.0 = text(key)?,
+            (2, Field::Bytes(value)) => pair.1 = text(value)?,
+            _ => {}
+        }
+    }
+    Ok(pair)
+}
+
+fn text(bytes: &[u8]) -> Result<String> {
+    String::from_utf8(bytes.to_vec()).map_err(|_| Error::NotAModel("a name in it is not UTF-8".into()))
+}
+
+/// The messages that hold others, as far as the engine reads them.
+#[derive(Clone, Copy)]
+enum Message {
+    Graph,
+    Node,
+    Attribute,
+    Tensor,
+    Value,
+    Type,
+    TensorType,
+    Shape,
+    Leaf,
+}
+
+impl Message {
+    /// The message that a field holds, if it holds one.
+    fn inner(self, number: u64) -> Option<Self> {
+        match (self, number) {
+            (Self::Graph, 1) => Some(Self::Node),
+            (Self::Graph, 5) | (Self::Attribute, 5 | 10) => Some(Self::Tensor),
+            (Self::Graph, 11..=13) => Some(Self::Value),
+            (Self::Node, 5) => Some(Self::Attribute),
+            (Self::Attribute, 6 | 11) => Some(Self::Graph),
+            (Self::Value, 2) => Some(Self::Type),
+            (Self::Type, 1) => Some(Self::TensorType),
+            (Self::TensorType, 2) => Some(Self::Shape),
+            (Self::Shape, 1) | (Self::Tensor, 13) => Some(Self::Leaf),
+            _ => None,
+        }
+    }
+}
+
+/// Graphs within graphs (the bodies of loops) that are followed; the engine recurses as deep as the file says.
+const DEEPEST: usize = 64;
+
+/// Checks every length in a message and the messages in it; says whether a tensor's data is in another file.
+fn check(bytes: &[u8], message: Message, depth: usize) -> Result<bool> {
+    if depth > DEEPEST {
+        return Err(Error::NotAModel(format!("its messages lie more than {DEEPEST} deep")));
+    }
+    let mut external = false;
+    for field in Fields::new(bytes) {
+        match field? {
+            // `TensorProto.data_location`: 1 is EXTERNAL.
+            (14, Field::Number(1)) if matches!(message, Message::Tensor) => external = true,
+            (number, Field::Bytes(inside)) => {
+                if let Some(inner) = message.inner(number) {
+                    external |= check(inside, inner, depth + 1)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(external)
+}
+
+/// The value of a field, as the wire has it.
+enum Field<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+    Fixed,
+}
+
+/// The fields of a message, in the order of the file; ends after the first error.
+struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn new(message: &'a [u8]) -> Self {
+        Self { rest: message }
+    }
+
+    fn field(&mut self) -> Result<(u64, Field<'a>)> {
+        let tag = self.number()?;
+        let field = match tag & 7 {
+            0 => Field::Number(self.number()?),
+            1 => self.take(8).map(|_| Field::Fixed)?,
+            2 => {
+                let length = self.number()?;
+                Field::Bytes(self.take(length)?)
+            }
+            5 => self.take(4).map(|_| Field::Fixed)?,
+            kind => return Err(Error::NotAModel(format!("a field in it has the unknown wire type {kind}"))),
+        };
+        match tag >> 3 {
+            0 => Err(Error::NotAModel("a field in it has the number 0".into())),
+            number => Ok((number, field)),
+        }
+    }
+
+    /// A number of seven bits a byte, the lowest first, the last byte below 128.
+    fn number(&mut self) -> Result<u64> {
+        let mut number = 0;
+        for (index, &byte) in self.rest.iter().enumerate().take(10) {
+            number |= u64::from(byte & 0x7f) << (7 * index);
+            if byte < 0x80 {
+                self.rest = &self.rest[index + 1..];
+                return Ok(number);
+            }
+        }
+        Err(Error::NotAModel("a number in it does not end".into()))
+    }
+
+    fn take(&mut self, length: u64) -> Result<&'a [u8]> {
+        let split = usize::try_from(length).ok().and_then(|length| self.rest.split_at_checked(length));
+        let (taken, rest) = split.ok_or_else(|| {
+            Error::NotAModel(format!("a part of it claims {length} bytes where {} are left", self.rest.len()))
+        })?;
+        self.rest = rest;
+        Ok(taken)
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<(u64, Field<'a>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let field = self.field();
+        if field.is_err() {
+            self.rest = &[];
+        }
+        Some(field)
+    }
+}

@@ -1,0 +1,383 @@
+//! Options: of the environment, of sessions and of runs. What rten has no use for (memory arenas, logging, graph
+//! optimisation beyond on and off) is accepted and does nothing, since `ort` sets some of it for every session.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{CString, c_char, c_int, c_void},
+    ptr,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use ort_sys::{
+    ExecutionMode, GraphOptimizationLevel, OrtApi, OrtEnv, OrtExecutionProviderDevicePolicy, OrtLoggingFunction,
+    OrtLoggingLevel, OrtRunOptions, OrtSessionOptions, OrtStatusPtr, OrtThreadingOptions,
+};
+use rten::OpRegistry;
+
+use crate::{
+    Operators,
+    error::{Error, Result},
+    ffi,
+};
+
+/// What sessions have in common: `OrtEnv`.
+pub(crate) struct Environment {
+    /// Makes the operators of a model, of which rten wants its own for each.
+    pub(crate) registry: fn() -> OpRegistry,
+    /// Threads for sessions that share them; 0 leaves the number to rten.
+    pub(crate) threads: usize,
+}
+
+/// `OrtThreadingOptions`.
+#[derive(Default)]
+struct ThreadingOptions {
+    threads: usize,
+}
+
+/// `OrtSessionOptions`.
+#[derive(Clone)]
+pub(crate) struct SessionOptions {
+    /// Threads of an operator; 0 leaves the number to rten.
+    pub(crate) threads: usize,
+    /// Whether the environment's number of threads counts, and not the session's.
+    pub(crate) shares_threads: bool,
+    pub(crate) optimize: bool,
+    /// Entries of the configuration, among them this crate's own.
+    pub(crate) entries: BTreeMap<CString, CString>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { threads: 0, shares_threads: false, optimize: true, entries: BTreeMap::new() }
+    }
+}
+
+/// `OrtRunOptions`.
+#[derive(Default)]
+pub(crate) struct RunOptions {
+    tag: CString,
+    terminate: AtomicBool,
+}
+
+impl RunOptions {
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.terminate.load(Ordering::Relaxed)
+    }
+}
+
+impl ffi::Handle<OrtEnv> for Environment {}
+impl ffi::Handle<OrtThreadingOptions> for ThreadingOptions {}
+impl ffi::Handle<OrtSessionOptions> for SessionOptions {}
+impl ffi::Handle<OrtRunOptions> for RunOptions {}
+
+/// Puts the entries that handle options into the table; environments made by it have the given operators.
+pub(crate) fn install<O: Operators>(api: &mut OrtApi) {
+    api.CreateEnv = create_env::<O>;
+    api.CreateEnvWithCustomLogger = create_env_with_logger::<O>;
+    api.CreateEnvWithGlobalThreadPools = create_env_with_threads::<O>;
+    api.CreateEnvWithCustomLoggerAndGlobalThreadPools = create_env_with_logger_and_threads::<O>;
+    api.UpdateEnvWithCustomLogLevel = update_log_level;
+    api.EnableTelemetryEvents = ignore_env;
+    api.DisableTelemetryEvents = ignore_env;
+    api.ReleaseEnv = release_env;
+
+    api.CreateThreadingOptions = create_threading_options;
+    api.SetGlobalIntraOpNumThreads = set_global_threads;
+    api.SetGlobalInterOpNumThreads = ignore_global_number;
+    api.SetGlobalSpinControl = ignore_global_number;
+    api.ReleaseThreadingOptions = release_threading_options;
+
+    api.CreateSessionOptions = create_session_options;
+    api.CloneSessionOptions = clone_session_options;
+    api.SetIntraOpNumThreads = set_threads;
+    api.SetInterOpNumThreads = ignore_number;
+    api.DisablePerSessionThreads = share_threads;
+    api.SetSessionExecutionMode = ignore_execution_mode;
+    api.SetSessionGraphOptimizationLevel = set_optimization;
+    api.AddSessionConfigEntry = add_entry;
+    api.HasSessionConfigEntry = has_entry;
+    api.GetSessionConfigEntry = get_entry;
+    api.EnableMemPattern = ignore_options;
+    api.DisableMemPattern = ignore_options;
+    api.EnableCpuMemArena = ignore_options;
+    api.DisableCpuMemArena = ignore_options;
+    api.SetSessionLogId = ignore_text;
+    api.SetSessionLogVerbosityLevel = ignore_number;
+    api.SetSessionLogSeverityLevel = ignore_number;
+    api.SetDeterministicCompute = ignore_flag;
+    api.SessionOptionsSetEpSelectionPolicy = ignore_policy;
+    api.ReleaseSessionOptions = release_session_options;
+
+    api.CreateRunOptions = create_run_options;
+    api.RunOptionsSetRunTag = set_run_tag;
+    api.RunOptionsGetRunTag = get_run_tag;
+    api.RunOptionsSetTerminate = set_terminate;
+    api.RunOptionsUnsetTerminate = unset_terminate;
+    api.ReleaseRunOptions = release_run_options;
+}
+
+// SAFETY, for every block below: handles point to the Rust type that `ffi::Handle` says, were made here and are not
+// released yet; options are changed by one thread at a time; strings are C strings; out-parameters may be written. The
+// module `ffi` says what a broken caller can do.
+
+/// # Safety
+///
+/// As above.
+unsafe fn give_env<O: Operators>(threads: *const OrtThreadingOptions, out: *mut *mut OrtEnv) -> Result<()> {
+    // SAFETY: see above.
+    let threads = if threads.is_null() { 0 } else { unsafe { ffi::borrow::<ThreadingOptions, _>(threads) }?.threads };
+    // SAFETY: see above.
+    unsafe { ffi::write(out, ffi::into_raw(Environment { registry: O::registry, threads })) }
+}
+
+unsafe extern "system" fn create_env<O: Operators>(
+    _: OrtLoggingLevel,
+    _: *const c_char,
+    out: *mut *mut OrtEnv,
+) -> OrtStatusPtr {
+    // SAFETY: see above.
+    ffi::guard(|| unsafe { give_env::<O>(ptr::null(), out) })
+}
+
+unsafe extern "system" fn create_env_with_logger<O: Operators>(
+    _: OrtLoggingFunction,
+    _: *mut c_void,
+    _: OrtLoggingLevel,
+    _: *const c_char,
+    out: *mut *mut OrtEnv,
+) -> OrtStatusPtr {
+    // SAFETY: see above.
+    ffi::guard(|| unsafe { give_env::<O>(ptr::null(), out) })
+}
+
+unsafe extern "system" fn create_env_with_threads<O: Operators>(
+    _: OrtLoggingLevel,
+    _: *const c_char,
+    threads: *const OrtThreadingOptions,
+    out: *mut *mut OrtEnv,
+) -> OrtStatusPtr {
+    // SAFETY: see above.
+    ffi::guard(|| unsafe { give_env::<O>(threads, out) })
+}
+
+unsafe extern "system" fn create_env_with_logger_and_threads<O: Operators>(
+    _: OrtLoggingFunction,
+    _: *mut c_void,
+    _: OrtLoggingLevel,
+    _: *const c_char,
+    threads: *const OrtThreadingOptions,
+    out: *mut *mut OrtEnv,
+) -> OrtStatusPtr {
+    // SAFETY: see above.
+    ffi::guard(|| unsafe { give_env::<O>(threads, out) })
+}
+
+unsafe extern "system" fn update_log_level(_: *mut OrtEnv, _: OrtLoggingLevel) -> OrtStatusPtr {
+    OrtStatusPtr::default()
+}
+
+unsafe extern "system" fn ignore_env(_: *const OrtEnv) -> OrtStatusPtr {
+    OrtStatusPtr::default()
+}
+
+unsafe extern "system" fn release_env(env: *mut OrtEnv) {
+    // SAFETY: see above. Sessions copied what they need.
+    unsafe { ffi::release::<Environment, _>(env) }
+}
+
+unsafe extern "system" fn create_threading_options(out: *mut *mut OrtThreadingOptions) -> OrtStatusPtr {
+    // SAFETY: see above.
+    ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(ThreadingOptions::default())) })
+}
+
+unsafe extern "system" fn set_global_threads(options: *mut OrtThreadingOptions, threads: c_int) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: see above.
+        unsafe { ffi::borrow_mut::<ThreadingOptions, _>(options) }?.threads = thread_count(threads)?;
+        Ok(())
+    })
+}
+
+unsafe extern "system" fn ignore_global_number(_: *mut OrtThreadingOptions, _: c_int) -> OrtStatusPtr {
+    OrtStatusPtr::default()
+}
+
+unsafe extern "system" fn release_threading_options(options: *mut OrtThreadingOptions) {
+    // SAFETY: see above.
+    unsafe { ffi::release::<ThreadingOptions, _>(options) }
+}
+
+unsafe extern "system" fn create_session_options(out: *mut *mut OrtSessionOptions) -> OrtStatusPtr {
+    // SAFETY: see above.
+    ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(SessionOptions::default())) })
+}
+
+unsafe extern "system" fn clone_session_options(
+    options: *const OrtSessionOptions,
+    out: *mut *mut OrtSessionOptions,
+) -> OrtStatusPtr {
+    // SAFETY: see above.
+    ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(ffi::borrow::<SessionOptions, _>(options)?.clone())) })
+}
+
+unsafe extern "system" fn set_threads(options: *mut OrtSessionOptions, threads: c_int) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: see above.
+        unsafe { ffi::borrow_mut::<SessionOptions, _>(options) }?.threads = thread_count(threads)?;
+        Ok(())
+    })
+}
+
+unsafe extern "system" fn share_threads(options: *mut OrtSessionOptions) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: see above.
+        unsafe { ffi::borrow_mut::<SessionOptions, _>(options) }?.shares_threads = true;
+        Ok(())
+    })
+}
+
+unsafe extern "system" fn set_optimization(
+    options: *mut OrtSessionOptions,
+    level: GraphOptimizationLevel,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: see above.
+        let options = unsafe { ffi::borrow_mut::<SessionOptions, _>(options) }?;
+        options.optimize = level != GraphOptimizationLevel::ORT_DISABLE_ALL;
+        Ok(())
+    })
+}
+
+unsafe extern "system" fn add_entry(
+    options: *mut OrtSessionOptions,
+    key: *const c_char,
+    value: *const c_char,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: see above.
+        let (options, key, value) =
+            unsafe { (ffi::borrow_mut::<SessionOptions, _>(options)?, ffi::text(key)?, ffi::text(value)?) };
+        options.entries.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    })
+}
+
+unsafe extern "system" fn has_entry(
+    options: *const OrtSessionOptions,
+    key: *const c_char,
+    out: *mut c_int,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: see above.
+        let (options, key) = unsafe { (ffi::borrow::<SessionOptions, _>(options)?, ffi::text(key)?) };
+        // SAFETY: see above.
+        unsafe { ffi::write(out, options.entries.contains_key(key).into()) }
+    })
+}
+
+unsafe extern "system" fn get_entry(
+    options: *const OrtSessionOptions,
+    key: *const c_char,
+    value: *mut c_char,
+    size: *mut usize,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: see above; `size` may be read as well.
+        let (options, key, room) =
+            unsafe { (ffi::borrow::<SessionOptions, _>(options)?, ffi::text(key)?, ffi::array(size, 1)?[0]) };
+        let entry = options.entries.get(key).ok_or_else(|| Error::invalid(format_args!("there is no entry {key:?}")))?;
+        let entry = entry.as_bytes_with_nul();
+        // SAFETY: see above.
+        unsafe { ffi::write(size, entry.len()) }?;
+        if value.is_null() {
+            return Ok(()); // the caller asks for the size alone
+        }
+        if room < entry.len() {
+            return Err(Error::invalid(format_args!("the entry takes {} bytes, not {room}", entry.len())));
+        }
+        // SAFETY: `value` has room for `room` bytes, which are enough.
+        unsafe { ffi::array_mut(value.cast(), entry.len()) }?.copy_from_slice(entry);
+        Ok(())
+    })
+}
+
+unsafe extern "system" fn ignore_options(_: *mut OrtSessionOptions) -> OrtStatusPtr {
+    OrtStatusPtr::default()
+}
+
+unsafe extern "system" fn ignore_number(_: *mut OrtSessionOptions, _: c_int) -> OrtStatusPtr {
+    OrtStatusPtr::default()
+}
+
+unsafe extern "system" fn ignore_flag(_: *mut OrtSessionOptions, _: bool) -> OrtStatusPtr {
+    OrtStatusPtr::default()
+}
+
+unsafe extern "system" fn ignore_text(_: *mut OrtSessionOptions, _: *const c_char) -> OrtStatusPtr {
+    OrtStatusPtr::default()
+}
+
+unsafe extern "system" fn ignore_execution_mode(_: *mut OrtSessionOptions, _: ExecutionMode) -> OrtStatusPtr {
+    OrtStatusPtr::default()
+}
+
+unsafe extern "system" fn ignore_policy(
+    _: *mut OrtSessionOptions,
+    _: OrtExecutionProviderDevicePolicy,
+) -> OrtStatusPtr {
+    OrtStatusPtr::default()
+}
+
+unsafe extern "system" fn release_session_options(options: *mut OrtSessionOptions) {
+    // SAFETY: see above.
+    unsafe { ffi::release::<SessionOptions, _>(options) }
+}
+
+unsafe extern "system" fn create_run_options(out: *mut *mut OrtRunOptions) -> OrtStatusPtr {
+    // SAFETY: see above.
+    ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(RunOptions::default())) })
+}
+
+unsafe extern "system" fn set_run_tag(options: *mut OrtRunOptions, tag: *const c_char) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: see above.
+        let (options, tag) = unsafe { (ffi::borrow_mut::<RunOptions, _>(options)?, ffi::text(tag)?) };
+        options.tag = tag.to_owned();
+        Ok(())
+    })
+}
+
+unsafe extern "system" fn get_run_tag(options: *const OrtRunOptions, out: *mut *const c_char) -> OrtStatusPtr {
+    // SAFETY: see above. The tag lives until it is set anew.
+    ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<RunOptions, _>(options)?.tag.as_ptr()) })
+}
+
+unsafe extern "system" fn set_terminate(options: *mut OrtRunOptions) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: see above, but for one thing: another thread may be running with these options, which is the point of
+        // it. A shared reference and an atomic flag allow that.
+        unsafe { ffi::borrow::<RunOptions, _>(options) }?.terminate.store(true, Ordering::Relaxed);
+        Ok(())
+    })
+}
+
+unsafe extern "system" fn unset_terminate(options: *mut OrtRunOptions) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: as in `set_terminate`.
+        unsafe { ffi::borrow::<RunOptions, _>(options) }?.terminate.store(false, Ordering::Relaxed);
+        Ok(())
+    })
+}
+
+unsafe extern "system" fn release_run_options(options: *mut OrtRunOptions) {
+    // SAFETY: see above.
+    unsafe { ffi::release::<RunOptions, _>(options) }
+}
+
+/// More threads than any machine has; the operating system would refuse them one by one.
+const MOST_THREADS: usize = 1024;
+
+fn thread_count(threads: c_int) -> Result<usize> {
+    let count = usize::try_from(threads).ok().filter(|&count| count <= MOST_THREADS);
+    count.ok_or_else(|| Error::invalid(format_args!("{threads} is not a number of threads (0 to {MOST_THREADS})")))
+}

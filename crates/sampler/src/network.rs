@@ -1,0 +1,241 @@
+//! The graph in an engine: tokens and state in, logits and state out. It knows nothing of characters.
+
+use model_card::ModelSize;
+use ort::{
+    session::{Session, SessionInputValue},
+    value::{DynValue, Tensor, TensorElementType, ValueType},
+};
+
+use crate::{Backend, Error, Result};
+
+/// The names of the graph's inputs and outputs, as the exporter writes them.
+const INPUTS: [&str; 3] = ["ids", "h", "c"];
+const OUTPUTS: [&str; 3] = ["logits", "h_next", "c_next"];
+
+/// A graph with the state of `batch` texts.
+///
+/// What passes between runs stays where the engine left it: the state of one run is the input of the next, and logits
+/// are read in place. Running the same shape again allocates nothing on this side of `ort`.
+#[derive(Debug)]
+pub struct Network {
+    session: Session,
+    /// Where each of `ids`, `h` and `c` stands among the session's inputs.
+    places: [usize; 3],
+    size: ModelSize,
+    batch: usize,
+    ids: Tensor<i64>,         // (T, N)
+    zero: [Tensor<f32>; 2],   // (L, N, H)
+    state: Option<[DynValue; 2]>, // (L, N, H); none is zero
+    logits: Option<DynValue>, // (T, N, V)
+}
+
+impl Network {
+    /// Opens a graph and holds it against the sizes that its card states.
+    pub fn open(model: &[u8], size: ModelSize, backend: &Backend) -> Result<Self> {
+        let environment = backend.environment()?;
+        let session = Session::builder(&environment)
+            .and_then(|builder| builder.with_intra_threads(1).map_err(Into::into))
+            .and_then(|mut builder| builder.commit_from_memory(model))
+            .map_err(|error| Error::Engine(error.to_string()))?;
+        let places = check_signature(&session, size)?;
+        let mut network =
+            Self { session, places, size, batch: 1, ids: ids_tensor(1, 1)?, zero: zero_state(size, 1)?, state: None, logits: None };
+        network.check_run()?;
+        Ok(network)
+    }
+
+    /// The sizes of the network.
+    pub fn size(&self) -> ModelSize {
+        self.size
+    }
+
+    /// Texts that run side by side: N.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Starts `batch` texts from a zero state.
+    pub fn restart(&mut self, batch: usize) -> Result<()> {
+        self.state = None;
+        self.logits = None;
+        if batch != self.batch {
+            self.zero = zero_state(self.size, batch)?;
+            self.batch = batch;
+        }
+        Ok(())
+    }
+
+    /// Reads `ids` (T, N), T being their number over the batch, and carries the state.
+    ///
+    /// # Panics
+    /// If the batch does not divide the ids.
+    pub fn run(&mut self, ids: impl ExactSizeIterator<Item = u32>) -> Result<()> {
+        assert!(ids.len() > 0 && ids.len().is_multiple_of(self.batch), "{} ids for {} texts", ids.len(), self.batch);
+        let shape = [ids.len() / self.batch, self.batch];
+        if self.ids.shape()[..] != shape.map(|length| length as i64) {
+            self.ids = ids_tensor(shape[0], shape[1])?;
+        }
+        for (slot, id) in self.ids.extract_tensor_mut().1.iter_mut().zip(ids) {
+            *slot = i64::from(id);
+        }
+        let [h, c]: [SessionInputValue<'_>; 2] = match &self.state {
+            Some([h, c]) => [h.into(), c.into()],
+            None => [(&self.zero[0]).into(), (&self.zero[1]).into()],
+        };
+        let mut inputs = [(&self.ids).into(), h, c];
+        // `places` is a permutation of three: at most two swaps sort it.
+        let mut places = self.places;
+        for slot in 0..3 {
+            while places[slot] != slot {
+                let target = places[slot];
+                inputs.swap(slot, target);
+                places.swap(slot, target);
+            }
+        }
+        let mut outputs = self.session.run(inputs).map_err(engine)?;
+        let mut take = |name| outputs.remove(name).ok_or_else(|| Error::Engine(format!("no output `{name}`")));
+        let logits = take(OUTPUTS[0])?;
+        self.state = Some([take(OUTPUTS[1])?, take(OUTPUTS[2])?]);
+        self.logits = Some(logits);
+        Ok(())
+    }
+
+    /// The logits (T, N, V) of the last run; empty before it.
+    pub fn logits(&self) -> &[f32] {
+        let logits = self.logits.as_ref().and_then(|logits| logits.try_extract_tensor::<f32>().ok());
+        logits.map_or(&[], |(_, logits)| logits)
+    }
+
+    /// The logits (V) after the last token of one text; empty before the first run.
+    pub fn last_logits(&self, row: usize) -> &[f32] {
+        let logits = self.logits();
+        let end = logits.len().saturating_sub((self.batch - 1 - row) * self.size.vocabulary);
+        &logits[end.saturating_sub(self.size.vocabulary)..end]
+    }
+
+    /// The state of one text: hidden then cell state, (2, L, H).
+    pub fn state(&self, row: usize) -> Result<Vec<f32>> {
+        let mut numbers = Vec::with_capacity(2 * self.size.layers * self.size.hidden);
+        match &self.state {
+            None => numbers.resize(numbers.capacity(), 0.0),
+            Some(parts) => {
+                for part in parts {
+                    let (_, part) = part.try_extract_tensor::<f32>().map_err(engine)?;
+                    for layer in part.chunks_exact(self.batch * self.size.hidden) {
+                        numbers.extend_from_slice(&layer[row * self.size.hidden..][..self.size.hidden]);
+                    }
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// Gives one text a state that [`state`](Self::state) returned, of this or another network of the same model.
+    pub fn set_state(&mut self, row: usize, numbers: &[f32]) -> Result<()> {
+        let hidden = self.size.hidden;
+        let expected = 2 * self.size.layers * hidden;
+        if numbers.len() != expected {
+            return Err(Error::StateSize { found: numbers.len(), expected });
+        }
+        if self.state.is_none() {
+            let [h, c] = zero_state(self.size, self.batch)?;
+            self.state = Some([h.into_dyn(), c.into_dyn()]);
+        }
+        for (part, numbers) in self.state.iter_mut().flatten().zip(numbers.chunks_exact(expected / 2)) {
+            let (_, part) = part.try_extract_tensor_mut::<f32>().map_err(engine)?;
+            for (layer, numbers) in part.chunks_exact_mut(self.batch * hidden).zip(numbers.chunks_exact(hidden)) {
+                layer[row * hidden..][..hidden].copy_from_slice(numbers);
+            }
+        }
+        Ok(())
+    }
+
+    /// Continues the one text as `batch` texts: all have its state. The logits are gone.
+    ///
+    /// # Panics
+    /// If there is more than one text.
+    pub fn fork(&mut self, batch: usize) -> Result<()> {
+        assert_eq!(self.batch, 1, "one text is forked");
+        let state = self.state(0)?;
+        self.restart(batch)?;
+        (0..batch).try_for_each(|row| self.set_state(row, &state))
+    }
+
+    /// One run on the first token: what the graph gives must have the card's sizes, whatever its signature says.
+    fn check_run(&mut self) -> Result<()> {
+        self.run([0].into_iter())?;
+        let found = self.logits().len();
+        if found != self.size.vocabulary {
+            let complaint = format!("{found} logits come out of the graph, and the vocabulary has {}", self.size.vocabulary);
+            return Err(Error::Mismatch(complaint));
+        }
+        for (part, name) in self.state.iter().flatten().zip(&OUTPUTS[1..]) {
+            let found = part.try_extract_tensor::<f32>().map_err(engine)?.1.len();
+            let expected = self.size.layers * self.size.hidden;
+            if found != expected {
+                return Err(Error::Mismatch(format!("`{name}` has {found} numbers, and the card makes it {expected}")));
+            }
+        }
+        self.restart(1)
+    }
+}
+
+fn engine(error: ort::Error) -> Error {
+    Error::Engine(error.to_string())
+}
+
+fn ids_tensor(time: usize, batch: usize) -> Result<Tensor<i64>> {
+    Tensor::from_array(([time, batch], vec![0; time * batch])).map_err(engine)
+}
+
+fn zero_state(size: ModelSize, batch: usize) -> Result<[Tensor<f32>; 2]> {
+    let zero = || {
+        let shape = [size.layers, batch, size.hidden];
+        Tensor::from_array((shape, vec![0.0; shape.iter().product()])).map_err(engine)
+    };
+    Ok([zero()?, zero()?])
+}
+
+/// Finds the three inputs and outputs by name and holds their types and sizes against the card.
+fn check_signature(session: &Session, size: ModelSize) -> Result<[usize; 3]> {
+    use TensorElementType::{Float32, Int64};
+    let (vocabulary, hidden, layers) = (size.vocabulary as i64, size.hidden as i64, size.layers as i64);
+    let any = -1;
+    let state = [layers, any, hidden];
+    let expected = [
+        (INPUTS, session.inputs(), [(Int64, &[any, any][..]), (Float32, &state), (Float32, &state)]),
+        (OUTPUTS, session.outputs(), [(Float32, &[any, any, vocabulary][..]), (Float32, &state), (Float32, &state)]),
+    ];
+    let mut places = [0; 3];
+    for (names, outlets, types) in expected {
+        if outlets.len() != 3 {
+            let found: Vec<_> = outlets.iter().map(ort::value::Outlet::name).collect();
+            return Err(Error::Mismatch(format!("the graph has {found:?} where {names:?} are expected")));
+        }
+        for (number, (name, (element, shape))) in names.into_iter().zip(types).enumerate() {
+            let Some(place) = outlets.iter().position(|outlet| outlet.name() == name) else {
+                return Err(Error::Mismatch(format!("the graph has no `{name}`")));
+            };
+            check_type(name, outlets[place].dtype(), element, shape)?;
+            if names == INPUTS {
+                places[number] = place;
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// Dimensions below zero are open on either side; a graph that states no shape at all is left to the trial run.
+fn check_type(name: &str, found: &ValueType, element: TensorElementType, expected: &[i64]) -> Result<()> {
+    let ValueType::Tensor { ty, shape, .. } = found else {
+        return Err(Error::Mismatch(format!("`{name}` is no tensor")));
+    };
+    if *ty != element {
+        return Err(Error::Mismatch(format!("`{name}` holds {ty:?} where {element:?} is expected")));
+    }
+    let fits = |(&found, &expected): (&i64, &i64)| found < 0 || expected < 0 || found == expected;
+    if shape.is_empty() || (shape.len() == expected.len() && shape.iter().zip(expected).all(fits)) {
+        return Ok(());
+    }
+    Err(Error::Mismatch(format!("`{name}` has the shape {:?} where the card makes it {expected:?} (-1 is any)", &shape[..])))
+}

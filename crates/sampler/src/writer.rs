@@ -1,0 +1,250 @@
+//! How a sample is written: decoding, the clock of temperatures, and where it ends.
+
+use decoding::{Decoding, Options, Rng};
+use model_card::{Decoder, Unit, Vocabulary};
+
+use crate::Result;
+
+/// How samples are written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// How a token is chosen.
+    pub options: Options,
+    /// The temperatures of one token after the other, over and over; none stands for the one in `options`.
+    pub cycle: Vec<f32>,
+    /// Characters to write.
+    pub length: usize,
+    /// Write on to the end of the word.
+    pub words: bool,
+    /// A sample ends after any of these texts.
+    pub stops: Vec<String>,
+    /// The seed; sample n draws from its stream n.
+    pub seed: u64,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { options: Options::default(), cycle: Vec::new(), length: 400, words: false, stops: Vec::new(), seed: 0 }
+    }
+}
+
+/// Why a sample ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It has the length that was asked for.
+    Length,
+    /// The model set a boundary between documents.
+    Boundary,
+    /// A stop text was written.
+    Stop,
+}
+
+impl End {
+    /// The reason in a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Length => "length",
+            Self::Boundary => "boundary",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// One token that was written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step<'w> {
+    /// The token; it is to be fed to the network unless the sample has ended.
+    pub token: u32,
+    /// The text that it completes: mostly one character; none in the middle of one, or several after broken bytes.
+    pub text: &'w str,
+    /// Whether, and why, the sample ends here.
+    pub end: Option<End>,
+}
+
+/// Writes one sample, a token at a time.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    decoding: Decoding,
+    rng: Rng,
+    decoder: Decoder,
+    text: String,
+    cycle: Vec<f32>,
+    tokens: usize,
+    length: usize,
+    characters: usize,
+    words: bool,
+    in_word: bool,
+    stops: Vec<String>,
+    /// The end of what was written, as long as the longest stop text needs.
+    tail: String,
+}
+
+/// A word that does not end is cut after so many characters beyond the length.
+const LONGEST_WORD: usize = 64;
+
+impl Writer {
+    /// Begins sample number `stream` of a plan.
+    pub fn new(plan: &Plan, vocabulary: &Vocabulary, stream: u64) -> Result<Self> {
+        let unknown = vocabulary.unknown().map(|token| token as usize);
+        let excluded = plan.options.excluded.iter().copied().chain(unknown).collect();
+        let mut decoding = Decoding::new(Options { excluded, ..plan.options.clone() })?;
+        for &temperature in &plan.cycle {
+            decoding.set_temperature(temperature)?;
+        }
+        Ok(Self {
+            decoding,
+            rng: Rng::stream(plan.seed, stream),
+            decoder: Decoder::default(),
+            text: String::new(),
+            cycle: plan.cycle.clone(),
+            tokens: 0,
+            length: plan.length,
+            characters: 0,
+            words: plan.words,
+            in_word: false,
+            stops: plan.stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
+            tail: String::new(),
+        })
+    }
+
+    /// Remembers a token of the prompt for the repetition penalty.
+    pub fn remember(&mut self, token: u32) {
+        self.decoding.remember(token as usize);
+    }
+
+    /// Chooses the next token from its logits (V).
+    pub fn write(&mut self, vocabulary: &Vocabulary, logits: &[f32]) -> Step<'_> {
+        if let Some(&temperature) = self.cycle.get(self.tokens % self.cycle.len().max(1)) {
+            // Cannot fail: `new` has tried every one.
+            let _ = self.decoding.set_temperature(temperature);
+        }
+        let token = self.decoding.choose(logits, &mut self.rng) as u32;
+        self.take(vocabulary, token)
+    }
+
+    /// Writes a token that somebody else chose.
+    pub fn take(&mut self, vocabulary: &Vocabulary, token: u32) -> Step<'_> {
+        self.tokens += 1;
+        self.text.clear();
+        let mut end = None;
+        if Some(token) == vocabulary.boundary() {
+            self.text.push_str(self.decoder.finish());
+            end = Some(End::Boundary);
+        } else {
+            self.text.push_str(self.decoder.push(vocabulary, token));
+        }
+        end = end.or_else(|| self.count());
+        if end.is_some() && vocabulary.unit() == Unit::Byte {
+            self.text.push_str(self.decoder.finish());
+        }
+        Step { token, text: &self.text, end }
+    }
+
+    /// Counts what was just written, and says whether the sample ends with (or, between words, before) it.
+    fn count(&mut self) -> Option<End> {
+        if let Some(character) = self.text.chars().last() {
+            let was_in_word = std::mem::replace(&mut self.in_word, character.is_alphanumeric());
+            if self.words && self.characters >= self.length && !(was_in_word && self.in_word) {
+                self.text.clear();
+                return Some(End::Length);
+            }
+            self.characters += self.text.chars().count();
+        }
+        if self.stopped() {
+            return Some(End::Stop);
+        }
+        let length = if self.words { self.length.saturating_add(LONGEST_WORD) } else { self.length };
+        (self.characters >= length).then_some(End::Length)
+    }
+
+    fn stopped(&mut self) -> bool {
+        let longest = self.stops.iter().map(String::len).max().unwrap_or(0);
+        if longest == 0 {
+            return false;
+        }
+        self.tail.push_str(&self.text);
+        if self.tail.len() > 8 * longest {
+            let cut = (self.tail.len() - longest..).find(|&cut| self.tail.is_char_boundary(cut));
+            self.tail.drain(..cut.unwrap_or(0));
+        }
+        self.stops.iter().any(|stop| self.tail.ends_with(stop))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes `choices` under a plan until it ends.
+    fn write(vocabulary: &Vocabulary, plan: &Plan, choices: &str) -> (String, Option<End>) {
+        let mut writer = Writer::new(plan, vocabulary, 0).unwrap();
+        let mut text = String::new();
+        for character in choices.chars() {
+            let token = if character == '|' { vocabulary.boundary().unwrap() } else { vocabulary.encode(&character.to_string()).unwrap()[0] };
+            let mut logits = vec![0.0; vocabulary.len()];
+            logits[token as usize] = 1.0;
+            let step = writer.write(vocabulary, &logits);
+            assert_eq!(step.token, token);
+            text.push_str(step.text);
+            if step.end.is_some() {
+                return (text, step.end);
+            }
+        }
+        (text, None)
+    }
+
+    #[test]
+    fn samples_end_where_the_plan_says() {
+        let vocabulary = Vocabulary::from_text(Unit::Char, "abc de.\u{e9}").with_boundary();
+        let argmax = Options { temperature: 0.0, ..Options::default() };
+        let plan = |length, words, stops: &[&str]| Plan {
+            options: argmax.clone(),
+            length,
+            words,
+            stops: stops.iter().map(ToString::to_string).collect(),
+            ..Plan::default()
+        };
+        let cases = [
+            (plan(3, false, &[]), "abcde", "abc", Some(End::Length)),
+            (plan(9, false, &[]), "abc", "abc", None),
+            (plan(9, false, &[]), "ab|cd", "ab", Some(End::Boundary)),
+            (plan(9, false, &["b\u{e9}", "zz"]), "ab\u{e9}cd", "ab\u{e9}", Some(End::Stop)),
+            (plan(9, false, &[""]), "ab", "ab", None),
+            (plan(2, true, &[]), "abcd e", "abcd", Some(End::Length)),
+            (plan(4, true, &[]), "abcd e", "abcd", Some(End::Length)),
+            (plan(4, true, &[]), "abc  de", "abc ", Some(End::Length)),
+        ];
+        for (plan, choices, text, end) in cases {
+            assert_eq!(write(&vocabulary, &plan, choices), (text.to_string(), end), "{choices:?} under {plan:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_without_an_end_is_cut() {
+        let vocabulary = Vocabulary::from_text(Unit::Char, "ab");
+        let plan = Plan { options: Options { temperature: 0.0, ..Options::default() }, length: 1, words: true, ..Plan::default() };
+        let (text, end) = write(&vocabulary, &plan, &"a".repeat(200));
+        assert_eq!((text.len(), end), (1 + LONGEST_WORD, Some(End::Length)));
+    }
+
+    #[test]
+    fn temperatures_take_turns() {
+        let vocabulary = Vocabulary::from_text(Unit::Char, "ab");
+        let plan = Plan { cycle: vec![0.0, 1e30], length: 2000, ..Plan::default() };
+        let mut writer = Writer::new(&plan, &vocabulary, 0).unwrap();
+        let tokens: Vec<u32> = (0..2000).map(|_| writer.write(&vocabulary, &[1.0, 0.0]).token).collect();
+        assert!(tokens.iter().step_by(2).all(|&token| token == 0), "every other choice is the likeliest");
+        let daring = tokens.iter().skip(1).step_by(2).filter(|&&token| token == 1).count();
+        assert!((400..600).contains(&daring), "the others are even odds: {daring} of 1000");
+    }
+
+    #[test]
+    fn a_sample_that_ends_inside_a_character_says_so() {
+        let vocabulary = Vocabulary::new(Unit::Byte, [0xc3, 0xa9]).unwrap().with_boundary();
+        let mut writer = Writer::new(&Plan::default(), &vocabulary, 0).unwrap();
+        assert_eq!(writer.take(&vocabulary, 1).text, "");
+        assert_eq!(writer.take(&vocabulary, 0).text, "\u{e9}");
+        assert_eq!(writer.take(&vocabulary, 1).text, "");
+        assert_eq!(writer.take(&vocabulary, 2).text, "\u{fffd}");
+    }
+}
