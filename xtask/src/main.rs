@@ -6,6 +6,7 @@
 
 mod check;
 mod datasets;
+mod dist;
 mod download;
 mod export;
 mod prepare;
@@ -49,6 +50,8 @@ enum Task {
     Train(train::Arguments),
     /// Write a run's last checkpoint as an ONNX file, checked in two engines.
     Export(export::Arguments),
+    /// Build the sampler as one small static file, ready to copy.
+    Dist(dist::Arguments),
     /// Run every test of the workspace.
     Test(test::Arguments),
     /// Format, lints, documentation and the dependency firewall: what CI checks besides the tests.
@@ -77,6 +80,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Datasets(arguments) => datasets::run(&project, arguments),
         Task::Train(arguments) => train::run(&project, arguments),
         Task::Export(arguments) => export::run(&project, arguments),
+        Task::Dist(arguments) => dist::run(&project, arguments),
         Task::Test(arguments) => test::run(&project, arguments),
         Task::Check => check::run(&project),
     }

@@ -5,7 +5,6 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use serde::Deserialize;
 
 use crate::datasets::{self, Dataset, Figures};
 use crate::project::{Binaries, Project, check_name, output};
@@ -51,13 +50,6 @@ struct TextArguments {
     /// Characters from one window to the next, for the count of windows.
     #[arg(long, value_name = "N")]
     step: Option<usize>,
-}
-
-/// What `corpus prepare --json` prints, as far as people are told of it.
-#[derive(Deserialize)]
-struct Summary {
-    #[serde(flatten)]
-    figures: Figures,
 }
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
@@ -112,7 +104,7 @@ fn prepare_dataset(
         }
     }
     let summary = output(&mut command)?;
-    let found = report(project, name, &summary)?;
+    let found = figures(&summary)?;
     // Other flags than the declared ones give other figures.
     let as_declared = text.unit.is_none() && text.window.is_none() && text.step.is_none();
     match expected {
@@ -132,9 +124,7 @@ fn prepare_files(
 ) -> Result<String> {
     let mut command = command(project, binaries, name, text)?;
     command.arg("--input").args(input);
-    let summary = output(&mut command)?;
-    report(project, name, &summary)?;
-    Ok(summary)
+    output(&mut command)
 }
 
 fn command(project: &Project, binaries: &Binaries, name: &str, text: &TextArguments) -> Result<Command> {
@@ -157,12 +147,6 @@ fn command(project: &Project, binaries: &Binaries, name: &str, text: &TextArgume
     Ok(command)
 }
 
-fn report(project: &Project, name: &str, json: &str) -> Result<Figures> {
-    let Summary { figures } = serde_json::from_str(json).context("corpus printed no summary")?;
-    let Figures { characters, vocabulary, windows } = figures;
-    eprintln!(
-        "prepared {name}: {characters} characters, vocabulary {vocabulary}, {windows} windows, in {}",
-        project.shards(name).display()
-    );
-    Ok(figures)
+fn figures(json: &str) -> Result<Figures> {
+    serde_json::from_str(json).context("corpus printed no summary")
 }

@@ -78,8 +78,12 @@ impl Project {
             cargo.args(["--features", &features.join(",")]);
         }
         run(&mut cargo)?;
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from);
-        Ok(Binaries { folder: target.join("release") })
+        Ok(Binaries { folder: self.target().join("release") })
+    }
+
+    /// cargo's folder of build results.
+    pub fn target(&self) -> PathBuf {
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)
     }
 }
 

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![expect(unsafe_code, reason = "the C interface of ONNX Runtime is raw pointers")]
 
 mod build;
 mod element;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Tensor;
 use model_card::ModelCard;
 use serde::{Deserialize, Serialize};
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::Builder;
 
 use crate::{Error, Result};
 
@@ -87,7 +87,7 @@ impl RunFolder {
         let path = self.checkpoints().join(format!("{epoch:06}"));
         let write = || -> std::io::Result<()> {
             // The whole folder is written beside its place and renamed: a checkpoint exists with both files or not.
-            let folder = TempDir::with_prefix_in(".writing-", self.checkpoints())?;
+            let folder = beside(0o777).tempdir_in(self.checkpoints())?;
             candle_core::safetensors::save(&tensors, folder.path().join(WEIGHTS_FILE)).map_err(std::io::Error::other)?;
             fs::write(folder.path().join(CARD_FILE), card.to_json())?;
             for name in [WEIGHTS_FILE, CARD_FILE] {
@@ -138,13 +138,24 @@ impl RunFolder {
 /// Writes to a temporary sibling, syncs it and renames it.
 fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
-        let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        let mut file = beside(0o666).tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
         Ok(())
     };
     write().map_err(|source| unwritable(path, source))
+}
+
+/// What makes hidden temporary files and folders, with the permissions of ordinary ones.
+fn beside(mode: u32) -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder.prefix(".writing-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder
 }
 
 fn unwritable(path: &Path, source: std::io::Error) -> Error {

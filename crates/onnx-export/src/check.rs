@@ -1,0 +1,136 @@
+//! Holds the exported graph against the trained network: same text, same logits.
+//!
+//! candle-onnx 0.11 lays the LSTM's output out wrongly for batches above one, so it sees one text; `ort` sees two.
+
+use std::collections::HashMap;
+
+use candle_core::{Device, Tensor};
+use candle_onnx::onnx::ModelProto;
+use lstm::{Outputs, State};
+use ort::session::Session;
+use ort::value::TensorRef;
+use prost::Message;
+
+use crate::{Checkpoint, Error, Result};
+
+/// The largest difference between two engines' logits that an export may have.
+pub const TOLERANCE: f32 = 1e-4;
+
+/// The largest absolute differences from the trained network's logits and states.
+#[derive(Debug, Clone, Copy)]
+pub struct Agreement {
+    /// candle-onnx, one text.
+    pub candle_onnx: f32,
+    /// `ort`, a batch of two texts.
+    pub ort: f32,
+}
+
+/// Evaluates an ONNX file's `bytes` on the card's seed text in candle-onnx and in `ort`, from a state that is not zero.
+pub fn compare(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<Agreement> {
+    let card = &checkpoint.card;
+    let ids = card
+        .vocabulary
+        .encode(&card.seed_text)
+        .map_err(|source| Error::Checkpoint(format!("the seed text does not fit the vocabulary: {source}")))?;
+    if ids.is_empty() {
+        return Err(Error::NoSeedText);
+    }
+    let (candle_onnx, ort) = (candle_onnx(checkpoint, bytes, &ids)?, ort(checkpoint, bytes, &ids)?);
+    for (engine, difference) in [("candle-onnx", candle_onnx), ("ort", ort)] {
+        // `!(a <= b)` and not `a > b`: a NaN has to fail.
+        if !(difference <= TOLERANCE) {
+            return Err(Error::Disagreement { engine, difference });
+        }
+    }
+    Ok(Agreement { candle_onnx, ort })
+}
+
+/// Texts of one batch, a state for them, and what the trained network makes of both.
+struct Expected {
+    ids: Vec<Vec<u32>>,
+    state: State,
+    logits: Vec<f32>,
+    next: State,
+}
+
+impl Expected {
+    /// Starts from the state after the first quarter of the text: zeros would hide a mistake in the recurrence.
+    fn new(checkpoint: &Checkpoint, ids: Vec<Vec<u32>>) -> Result<Self> {
+        let network = checkpoint.network()?;
+        let batch = Tensor::new(ids.clone(), &Device::Cpu)?; // (N, T)
+        let (_, state) = network.forward(&batch.narrow(1, 0, ids[0].len().div_ceil(4))?, None, Outputs::All)?;
+        let (logits, next) = network.forward(&batch, Some(&state), Outputs::All)?; // (N, T, V)
+        let logits = logits.transpose(0, 1)?.flatten_all()?.to_vec1()?; // (T, N, V)
+        Ok(Self { ids, state, logits, next })
+    }
+
+    /// Ids in the graph's order, (T, N).
+    fn sequence(&self) -> (Vec<i64>, [usize; 2]) {
+        let (batch, time) = (self.ids.len(), self.ids[0].len());
+        let ids = (0..time).flat_map(|step| self.ids.iter().map(move |text| i64::from(text[step]))).collect();
+        (ids, [time, batch])
+    }
+
+    fn difference(&self, logits: &[f32], hidden: &[f32], cell: &[f32]) -> Result<f32> {
+        let pairs = [
+            (logits, self.logits.clone()),
+            (hidden, self.next.hidden.flatten_all()?.to_vec1()?),
+            (cell, self.next.cell.flatten_all()?.to_vec1()?),
+        ];
+        let mut largest = 0.0_f32;
+        for (found, expected) in pairs {
+            if found.len() != expected.len() {
+                return Ok(f32::INFINITY);
+            }
+            for (found, expected) in found.iter().zip(expected) {
+                let difference = (found - expected).abs();
+                // `max` would drop a NaN.
+                largest = if difference.is_nan() { f32::NAN } else { largest.max(difference) };
+                if largest.is_nan() {
+                    return Ok(largest);
+                }
+            }
+        }
+        Ok(largest)
+    }
+}
+
+fn candle_onnx(checkpoint: &Checkpoint, bytes: &[u8], ids: &[u32]) -> Result<f32> {
+    let engine = |error: candle_core::Error| Error::Engine { engine: "candle-onnx", message: error.to_string() };
+    let expected = Expected::new(checkpoint, vec![ids.to_vec()])?;
+    let (sequence, shape) = expected.sequence();
+    let inputs = HashMap::from([
+        ("ids".to_string(), Tensor::from_vec(sequence, &shape[..], &Device::Cpu)?),
+        ("h".to_string(), expected.state.hidden.clone()),
+        ("c".to_string(), expected.state.cell.clone()),
+    ]);
+    let model = ModelProto::decode(bytes)
+        .map_err(|error| Error::Engine { engine: "candle-onnx", message: error.to_string() })?;
+    let outputs = candle_onnx::simple_eval(&model, inputs).map_err(engine)?;
+    let numbers = |name: &str| outputs[name].flatten_all()?.to_vec1::<f32>();
+    let [logits, hidden, cell] = ["logits", "h_next", "c_next"].map(numbers);
+    expected.difference(&logits.map_err(engine)?, &hidden.map_err(engine)?, &cell.map_err(engine)?)
+}
+
+fn ort(checkpoint: &Checkpoint, bytes: &[u8], ids: &[u32]) -> Result<f32> {
+    let reversed: Vec<u32> = ids.iter().rev().copied().collect();
+    let expected = Expected::new(checkpoint, vec![ids.to_vec(), reversed])?;
+    let (sequence, shape) = expected.sequence();
+    let hidden: Vec<f32> = expected.state.hidden.flatten_all()?.to_vec1()?;
+    let cell: Vec<f32> = expected.state.cell.flatten_all()?.to_vec1()?;
+    let state = [checkpoint.card.size.layers, 2, checkpoint.card.size.hidden];
+    let run = || -> ort::Result<[Vec<f32>; 3]> {
+        ort::set_api(ort_rten::api());
+        let environment = ort::init().build()?;
+        let mut session = Session::builder(&environment)?.commit_from_memory(bytes)?;
+        let outputs = session.run(ort::inputs![
+            "ids" => TensorRef::from_array_view((shape, sequence.as_slice()))?,
+            "h" => TensorRef::from_array_view((state, hidden.as_slice()))?,
+            "c" => TensorRef::from_array_view((state, cell.as_slice()))?,
+        ])?;
+        let numbers = |name: &str| outputs[name].try_extract_tensor::<f32>().map(|(_, numbers)| numbers.to_vec());
+        Ok([numbers("logits")?, numbers("h_next")?, numbers("c_next")?])
+    };
+    let [logits, hidden, cell] = run().map_err(|error| Error::Engine { engine: "ort", message: error.to_string() })?;
+    expected.difference(&logits, &hidden, &cell)
+}

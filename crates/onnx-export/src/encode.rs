@@ -1,0 +1,79 @@
+//! The model as bytes, in the dialect that every reader understands.
+//!
+//! A tensor's `dims` may be written packed, as proto3 writers do, or one by one, as ONNX's own tools do. Both are valid;
+//! rten 0.27 reads the latter alone. So tensors are encoded here, one by one, and everything else by prost.
+
+use candle_onnx::onnx::{GraphProto, ModelProto, TensorProto};
+use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
+
+/// `ModelProto.graph` in ONNX's schema.
+const GRAPH_FIELD: u32 = 7;
+/// `GraphProto.initializer` in ONNX's schema.
+const INITIALIZER_FIELD: u32 = 5;
+
+/// The fields of a `TensorProto` that the exporter fills, under their numbers in ONNX's schema.
+#[derive(Clone, PartialEq, Message)]
+struct Tensor {
+    #[prost(int64, repeated, packed = "false", tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+/// The model as the bytes of an ONNX file.
+pub fn encode(model: &ModelProto) -> Vec<u8> {
+    let graph = model.graph.clone().unwrap_or_default();
+    let mut graph_bytes = GraphProto { initializer: vec![], ..graph.clone() }.encode_to_vec();
+    for TensorProto { dims, data_type, name, raw_data, .. } in graph.initializer {
+        let tensor = Tensor { dims, data_type, name, raw_data };
+        append(&mut graph_bytes, INITIALIZER_FIELD, &tensor.encode_to_vec());
+    }
+    let mut bytes = ModelProto { graph: None, ..model.clone() }.encode_to_vec();
+    append(&mut bytes, GRAPH_FIELD, &graph_bytes);
+    bytes
+}
+
+/// Appends an embedded message to one that is encoded already: protobuf messages are their fields, one after the other.
+fn append(message: &mut Vec<u8>, field: u32, embedded: &[u8]) {
+    encode_key(field, WireType::LengthDelimited, message);
+    encode_varint(embedded.len() as u64, message);
+    message.extend_from_slice(embedded);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_onnx::onnx::NodeProto;
+
+    #[test]
+    fn the_bytes_decode_to_the_model() {
+        let tensor = |name: &str, dims: &[i64]| TensorProto {
+            name: name.into(),
+            dims: dims.into(),
+            data_type: 1,
+            raw_data: vec![1, 2, 3, 4],
+            ..TensorProto::default()
+        };
+        let model = ModelProto {
+            ir_version: 8,
+            producer_name: "test".into(),
+            graph: Some(GraphProto {
+                name: "graph".into(),
+                node: vec![NodeProto { op_type: "Add".into(), ..NodeProto::default() }],
+                initializer: vec![tensor("first", &[1, 300]), tensor("second", &[])],
+                ..GraphProto::default()
+            }),
+            ..ModelProto::default()
+        };
+        let bytes = encode(&model);
+        assert_eq!(ModelProto::decode(bytes.as_slice()).unwrap(), model);
+        // Tag 1 as a lone varint (0x08), once for each dimension: 1, and 300 in two bytes.
+        let unpacked = [0x08, 0x01, 0x08, 0xac, 0x02];
+        assert!(bytes.windows(unpacked.len()).any(|window| window == unpacked), "{bytes:x?}");
+    }
+}

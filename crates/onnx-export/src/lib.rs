@@ -1,0 +1,156 @@
+//! Checkpoint in, ONNX file out, and no file that three engines do not agree on.
+//!
+//! [`graph::model`] builds the graph from named tensors and a model card; [`check::compare`] runs it in candle-onnx and
+//! in `ort` and holds the logits against the candle network's own. [`export`] does both and renames the file into place
+//! only when the check has passed. The crate knows nothing of corpora or training.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use lstm::CharLstm;
+use model_card::ModelCard;
+
+mod encode;
+
+pub mod check;
+pub mod graph;
+
+pub use check::{Agreement, TOLERANCE};
+
+/// The weights' file in a checkpoint folder.
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+/// The card's file in a checkpoint folder.
+pub const CARD_FILE: &str = "card.json";
+
+/// What can go wrong between a checkpoint and an ONNX file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of the checkpoint cannot be read.
+    #[error(
+        "cannot read {path}: {source}; give the folder of a checkpoint, which holds {WEIGHTS_FILE} and {CARD_FILE}"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The ONNX file cannot be written.
+    #[error("cannot write {path}: {source}; nothing was changed")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The card is damaged or contradicts itself.
+    #[error("{path}: {source}")]
+    Card {
+        /// The card's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: model_card::Error,
+    },
+    /// A tensor is missing or has another shape than the card's sizes ask for.
+    #[error("the checkpoint does not fit its card: {0}; train again or restore both files")]
+    Checkpoint(String),
+    /// The card has no text in which the export could be checked.
+    #[error("the model card holds no seed text to check the export on; train again with this version")]
+    NoSeedText,
+    /// An engine computed other logits than the network that was trained.
+    #[error(
+        "{engine} computes logits that differ from the trained network's by {difference:e}, more than {TOLERANCE:e}: \
+         nothing was written; please report this with the checkpoint"
+    )]
+    Disagreement {
+        /// The engine.
+        engine: &'static str,
+        /// The largest absolute difference.
+        difference: f32,
+    },
+    /// An engine refused the graph.
+    #[error("{engine} cannot run the exported graph: {message}; nothing was written")]
+    Engine {
+        /// The engine.
+        engine: &'static str,
+        /// Its own words.
+        message: String,
+    },
+    /// A tensor operation failed.
+    #[error("a tensor operation failed: {0}; the checkpoint may be damaged")]
+    Tensor(#[from] candle_core::Error),
+    /// The network could not be built from the checkpoint.
+    #[error("the checkpoint does not make a network: {0}")]
+    Network(#[from] lstm::Error),
+}
+
+/// The result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A checkpoint as it was read: named tensors in PyTorch's shapes, and the card.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// Tensors by the names of [`model_card::tensors`], f32 on the CPU.
+    pub tensors: HashMap<String, Tensor>,
+    /// The model card.
+    pub card: ModelCard,
+}
+
+impl Checkpoint {
+    /// Reads both files of a checkpoint folder.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let card_path = folder.join(CARD_FILE);
+        let json =
+            std::fs::read_to_string(&card_path).map_err(|source| Error::Read { path: card_path.clone(), source })?;
+        let card = ModelCard::from_json(&json).map_err(|source| Error::Card { path: card_path, source })?;
+
+        let weights_path = folder.join(WEIGHTS_FILE);
+        let bytes = std::fs::read(&weights_path).map_err(|source| Error::Read { path: weights_path, source })?;
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
+            .map_err(|error| Error::Checkpoint(error.to_string()))?;
+        Ok(Self { tensors, card })
+    }
+
+    /// The network that was trained.
+    pub fn network(&self) -> Result<CharLstm> {
+        Ok(CharLstm::load(self.tensors.clone(), &self.card.size, &Device::Cpu)?)
+    }
+}
+
+/// What an export did.
+#[derive(Debug)]
+pub struct Exported {
+    /// Length of the file in bytes.
+    pub bytes: usize,
+    /// How closely the engines agree.
+    pub agreement: Agreement,
+}
+
+/// Writes `checkpoint` as an ONNX file at `output`, if and only if every engine agrees with the trained network.
+pub fn export(checkpoint: &Checkpoint, output: &Path) -> Result<Exported> {
+    let model = graph::model(&checkpoint.tensors, &checkpoint.card)?;
+    let bytes = encode::encode(&model);
+    let agreement = check::compare(checkpoint, &bytes)?;
+    write_beside(output, &bytes).map_err(|source| Error::Write { path: output.into(), source })?;
+    Ok(Exported { bytes: bytes.len(), agreement })
+}
+
+/// Writes to a temporary sibling, syncs it and renames it, so that `path` is whole at every moment.
+fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    // Readable as any new file is: a temporary one is its owner's alone by default.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
