@@ -1,0 +1,260 @@
+//! Bad input, damaged data and hostile places: each has its message and its exit code, and leaves nothing behind.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use common::{BINARY, Place, assert_fails};
+
+const TALE: &str = "The anchor was weighed before the tide turned, and nobody on the quay said farewell.\n";
+
+const BAD_INPUT: i32 = 3;
+const DAMAGED: i32 = 4;
+const CANNOT_WRITE: i32 = 5;
+const BUSY: i32 = 6;
+
+fn prepare(place: &Place, arguments: &[&str]) -> Output {
+    place.corpus(&[&["prepare", "-o", "out/shards", "-n", "test"], arguments].concat())
+}
+
+#[test]
+fn bad_input_is_named_and_leaves_nothing() {
+    let place = Place::new();
+    place.file("empty.txt", "");
+    place.file("short.txt", "x".repeat(40));
+    place.file("latin1.txt", [TALE.as_bytes(), b"caf\xe9"].concat());
+    place.file("utf16.txt", b"\xff\xfea\0b\0");
+    place.file("cut.txt", [TALE.as_bytes(), b"\xf0\x9f\x90"].concat());
+    place.file("folder/1.txt", TALE);
+    place.file("folder/2.txt", TALE);
+    place.file("folder/3.txt", [TALE.repeat(9000).as_bytes(), b"\x80", TALE.as_bytes()].concat());
+    place.file("folder/4.txt", b"\xff");
+    place.file("binary/a", b"\0\0");
+    place.file("binary/b", b"");
+    place.file("blank.txt", "\n".repeat(100));
+    place.file("foreign.txt", "\u{6f22}".repeat(100));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, TALE.repeat(1000).as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    place.file("cut.gz", &gzip[..gzip.len() / 2]);
+    let mut altered = gzip.clone();
+    let middle = altered.len() - 6; // in the checksum
+    altered[middle] ^= 1;
+    place.file("altered.gz", altered);
+    place.file("broken.zst", b"\x28\xb5\x2f\xfd\xff\xff\xff\xff\xff");
+    place.file("broken.xz", b"\xfd7zXZ\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+    let offset = format!("{}", TALE.len() * 9000);
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["-i", "nowhere.txt"], &["nowhere.txt", "No such file"]),
+        (&["-i", "empty.txt"], &["empty.txt is empty"]),
+        (&["-i", "short.txt"], &["40 tokens", "40 and the character after it take 41"]),
+        (&["-i", "latin1.txt"], &["latin1.txt is not UTF-8 at byte 88", "--lossy"]),
+        (&["-i", "utf16.txt"], &["utf16.txt is not UTF-8 at byte 0 (it begins like UTF-16)"]),
+        (&["-i", "cut.txt"], &["cut.txt is not UTF-8 at byte 85"]),
+        (&["-i", "folder"], &["3.txt is not UTF-8 at byte", &offset]),
+        (&["-i", "folder/1.txt", "folder/2.txt", "folder/3.txt"], &["folder/3.txt is not UTF-8 at byte", &offset]),
+        (&["-i", "folder", "--include", "*.c"], &["folder holds no file to prepare"]),
+        (&["-i", "binary"], &["binary holds no file to prepare (1 binary and 1 empty ones skipped"]),
+        (&["-i", "blank.txt", "--lines"], &["0 tokens"]),
+        (&["-i", "foreign.txt", "--ascii"], &["0 tokens"]),
+        (&["-i", "folder/1.txt", "--split", "50/50", "--window", "42"], &["the train split has 42 tokens"]),
+        (&["-i", "folder/1.txt", "--split", "90/10"], &["the validation split has 9 tokens"]),
+        (&["-i", "cut.gz"], &["cut.gz begins like gzip and does not decompress"]),
+        (&["-i", "altered.gz"], &["altered.gz begins like gzip and does not decompress"]),
+        (&["-i", "broken.zst"], &["broken.zst begins like zstd and does not decompress"]),
+        (&["-i", "broken.xz"], &["broken.xz begins like xz and does not decompress"]),
+    ];
+    for (arguments, parts) in cases {
+        assert_fails(&prepare(&place, arguments), BAD_INPUT, parts);
+        assert!(!place.path("out").exists(), "{arguments:?} left something behind");
+    }
+}
+
+#[test]
+fn what_is_no_utf8_is_accepted_when_asked() {
+    let place = Place::new();
+    place.file("latin1.txt", [TALE.as_bytes(), b"caf\xe9"].concat());
+    place.prepare(&["latin1.txt"], &["--lossy"]);
+    assert_eq!(place.text(), format!("{TALE}caf\u{fffd}"));
+    let report = place.prepare(&["latin1.txt"], &["--unit", "byte"]);
+    assert_eq!(report["characters"], TALE.len() + 4);
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_bad_input() {
+    let place = Place::new();
+    place.file("tale.txt", TALE);
+    let cases: &[(&[&str], &str)] = &[
+        (&["-i", "tale.txt", "--split", "90/5"], "whole percents that make 100"),
+        (&["-i", "tale.txt", "--split-by-document"], "only where there are some"),
+        (&["-i", "tale.txt", "--window", "0"], "at least one character"),
+        (&["-i", "tale.txt", "--max-vocabulary", "2"], "fewer than 3 tokens"),
+        (&["-i", "tale.txt", "--include", "a{"], "--include"),
+        (&["-i", "tale.txt", "--lines", "--joined"], "cannot be used with"),
+        (&["-i", "tale.txt", "--unit", "word"], "invalid value"),
+    ];
+    for (arguments, part) in cases {
+        assert_fails(&prepare(&place, arguments), 2, &[part]);
+        assert!(!place.path("out").exists(), "{arguments:?} left something behind");
+    }
+}
+
+#[test]
+fn a_failure_leaves_the_earlier_corpus() {
+    let place = Place::new();
+    place.file("tale.txt", TALE);
+    assert!(prepare(&place, &["-i", "tale.txt"]).status.success());
+    let before = place.contents("out");
+    place.file("tale.txt", [TALE.as_bytes(), b"\xff"].concat());
+    assert_fails(&prepare(&place, &["-i", "tale.txt"]), BAD_INPUT, &["not UTF-8"]);
+    assert_eq!(place.contents("out"), before);
+}
+
+#[test]
+fn every_damage_to_the_shards_has_its_message() {
+    let changed = |path: &Path, place: usize| {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[place] ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    let cases: &[(fn(&Place, &dyn Fn(&Path, usize)), &str)] = &[
+        (|place, _| fs::remove_file(place.shard()).unwrap(), "is missing, and the index lists it"),
+        (|place, _| fs::write(place.shard(), "").unwrap(), "0 bytes, and a header takes 64"),
+        (
+            |place, _| {
+                let bytes = fs::read(place.shard()).unwrap();
+                fs::write(place.shard(), &bytes[..bytes.len() - 1]).unwrap();
+            },
+            "it was cut short",
+        ),
+        (
+            |place, _| {
+                let bytes = fs::read(place.shard()).unwrap();
+                fs::write(place.shard(), [bytes, vec![0]].concat()).unwrap();
+            },
+            "it was appended to",
+        ),
+        (|place, change| change(&place.shard(), 0), "does not begin like a shard"),
+        (|place, change| change(&place.shard(), 8), "format version 0"),
+        (|place, change| change(&place.shard(), 29), "written for another vocabulary"),
+        (|place, change| change(&place.shard(), 37), "is of another run"),
+        (|place, change| change(&place.shard(), 45), "says other things of it than the index"),
+        (|place, change| change(&place.shard(), 70), "checksum differs"),
+        (|place, _| fs::write(place.path("shards/index.json"), "{").unwrap(), "index.json is damaged"),
+    ];
+    for (damage, part) in cases {
+        let place = Place::new();
+        place.file("tale.txt", TALE);
+        place.prepare(&["tale.txt"], &[]);
+        damage(&place, &changed);
+        assert_fails(&place.corpus(&["inspect", "shards"]), DAMAGED, &[part, "prepare the text again"]);
+        // And preparing again, as the message says, mends it.
+        place.prepare(&["tale.txt"], &[]);
+        assert_eq!(place.text(), TALE, "{part}");
+    }
+    assert_fails(&Place::new().corpus(&["inspect", "shards"]), BAD_INPUT, &["nothing is prepared there"]);
+}
+
+#[test]
+fn a_shard_of_another_corpus_does_not_pass_for_this_ones() {
+    // The same vocabulary, length and place: only the run tells them apart.
+    let (here, there) = (Place::new(), Place::new());
+    here.file("tale.txt", "ab".repeat(50));
+    there.file("tale.txt", "ba".repeat(50));
+    here.prepare(&["tale.txt"], &[]);
+    there.prepare(&["tale.txt"], &[]);
+    fs::copy(there.shard(), here.shard()).unwrap();
+    assert_fails(&here.corpus(&["inspect", "shards"]), DAMAGED, &["is of another run", "two corpora were mixed"]);
+    // Another vocabulary is told first by the run too, and by itself where the index is another's.
+    let index = fs::read_to_string(here.path("shards/index.json")).unwrap();
+    let mut index: serde_json::Value = serde_json::from_str(&index).unwrap();
+    there.prepare(&["tale.txt"], &["--force"]);
+    index["run"] = serde_json::from_slice::<serde_json::Value>(&fs::read(there.path("shards/index.json")).unwrap())
+        .unwrap()["run"]
+        .clone();
+    index["vocabulary"]["characters"] = "ac".into();
+    fs::write(here.path("shards/index.json"), index.to_string()).unwrap();
+    assert_fails(&here.corpus(&["inspect", "shards"]), DAMAGED, &["written for another vocabulary"]);
+}
+
+#[test]
+fn two_prepares_do_not_write_to_one_folder() {
+    let place = Place::new();
+    place.file("tale.txt", TALE);
+    place.prepare(&["tale.txt"], &[]);
+    let lock = fs::File::open(place.path("shards/.lock")).unwrap();
+    lock.lock().unwrap();
+    let output = place.corpus(&["prepare", "-o", "shards", "-n", "test", "-i", "tale.txt", "--force"]);
+    assert_fails(&output, BUSY, &["another prepare is at work in shards"]);
+    lock.unlock().unwrap();
+    place.prepare(&["tale.txt"], &["--force"]);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let place = Place::new();
+    place.file("tale.txt", TALE);
+    place.file("out", "a file where the folder should be");
+    assert_fails(&prepare(&place, &["-i", "tale.txt"]), CANNOT_WRITE, &["cannot write out"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_read_only_folder_is_named_and_left_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.file("tale.txt", TALE);
+    let folder = place.path("out");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    // The superuser may write anywhere: there is nothing to see then.
+    if fs::write(folder.join("probe"), "").is_ok() {
+        return;
+    }
+    assert_fails(&prepare(&place, &["-i", "tale.txt"]), CANNOT_WRITE, &["cannot write out/shards", "ermission denied"]);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+/// A limit on the size of files stands for the full disk: it fails the same call in the same place.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let place = Place::new();
+    place.file("tale.txt", TALE);
+    assert!(prepare(&place, &["-i", "tale.txt"]).status.success());
+    let before = place.contents("out");
+    place.file("tale.txt", TALE.repeat(10_000));
+    let full = |output: &str| {
+        let script = format!("trap '' XFSZ; ulimit -f 100; exec '{BINARY}' prepare -i tale.txt -o {output} -n test");
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(place.path(".")).output().unwrap()
+    };
+    assert_fails(&full("out/shards"), CANNOT_WRITE, &["cannot write out/shards", "free space"]);
+    assert_eq!(place.contents("out"), before);
+    assert_fails(&full("new/shards"), CANNOT_WRITE, &["cannot write new/shards"]);
+    assert!(!place.path("new").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_nothing() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let place = Place::new();
+    let mut child = Command::new(BINARY)
+        .args(["prepare", "-i", "-", "-o", "out/shards", "-n", "test"])
+        .current_dir(place.path("."))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // More than a pipe holds: once this is taken, the work has begun.
+    input.write_all(TALE.repeat(10_000).as_bytes()).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    // The input goes on for ever: only the interrupt ends it.
+    while input.write_all(TALE.as_bytes()).is_ok() {}
+    assert_fails(&child.wait_with_output().unwrap(), 130, &["interrupted"]);
+    assert!(!place.path("out").exists());
+}
