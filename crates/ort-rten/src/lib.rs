@@ -5,6 +5,8 @@ mod element;
 mod error;
 mod ffi;
 mod header;
+#[cfg(feature = "onnxruntime")]
+mod library;
 mod memory;
 mod model;
 mod options;
@@ -14,6 +16,8 @@ mod session;
 mod tensor;
 mod types;
 
+#[cfg(feature = "onnxruntime")]
+pub use library::library_api;
 pub use ort_sys;
 pub use rten;
 

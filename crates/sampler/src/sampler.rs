@@ -5,7 +5,7 @@ use std::{collections::VecDeque, path::Path};
 use decoding::{Decoding, Options, Rng};
 use model_card::{Context, Decoder, ModelCard};
 
-use crate::{Backend, Error, Model, Result};
+use crate::{Engine, Error, Model, Result};
 
 /// Tokens of a long prompt that the engine reads at once.
 const FEED: usize = 1024;
@@ -27,7 +27,7 @@ pub struct Sampler {
 impl Sampler {
     /// Opens an ONNX file with the engine that is part of this crate.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Model::open(path, &Backend::default()).map(Self::new)
+        Model::open(path, &Engine::default()).map(Self::new)
     }
 
     /// An empty text before a model.
