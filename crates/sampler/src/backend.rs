@@ -39,7 +39,8 @@ impl Backend {
             };
         }
         self.choose()?;
-        let environment = ort::init().with_name("scrimshaw").build().map_err(|error| Error::Engine(error.to_string()))?;
+        let environment =
+            ort::init().with_name("scrimshaw").build().map_err(|error| Error::Engine(error.to_string()))?;
         *chosen = Some((self.clone(), environment.clone()));
         Ok(environment)
     }

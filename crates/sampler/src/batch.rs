@@ -173,15 +173,13 @@ impl<'m> Batch<'m> {
         let network = &mut self.model.network;
         match self.model.card.context {
             _ if lanes.is_empty() => Ok(()),
-            Context::Stateful => {
-                network.run(lanes.iter_mut().map(|lane| match lane {
-                    Some(lane) => {
-                        lane.fresh = false;
-                        lane.token
-                    }
-                    None => 0,
-                }))
-            }
+            Context::Stateful => network.run(lanes.iter_mut().map(|lane| match lane {
+                Some(lane) => {
+                    lane.fresh = false;
+                    lane.token
+                }
+                None => 0,
+            })),
             Context::Window { length } => {
                 for lane in lanes.iter_mut().flatten() {
                     if lane.window.len() == length {

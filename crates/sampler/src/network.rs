@@ -23,10 +23,10 @@ pub struct Network {
     places: [usize; 3],
     size: ModelSize,
     batch: usize,
-    ids: Tensor<i64>,         // (T, N)
-    zero: [Tensor<f32>; 2],   // (L, N, H)
+    ids: Tensor<i64>,             // (T, N)
+    zero: [Tensor<f32>; 2],       // (L, N, H)
     state: Option<[DynValue; 2]>, // (L, N, H); none is zero
-    logits: Option<DynValue>, // (T, N, V)
+    logits: Option<DynValue>,     // (T, N, V)
 }
 
 impl Network {
@@ -38,8 +38,16 @@ impl Network {
             .and_then(|mut builder| builder.commit_from_memory(model))
             .map_err(|error| Error::Engine(error.to_string()))?;
         let places = check_signature(&session, size)?;
-        let mut network =
-            Self { session, places, size, batch: 1, ids: ids_tensor(1, 1)?, zero: zero_state(size, 1)?, state: None, logits: None };
+        let mut network = Self {
+            session,
+            places,
+            size,
+            batch: 1,
+            ids: ids_tensor(1, 1)?,
+            zero: zero_state(size, 1)?,
+            state: None,
+            logits: None,
+        };
         network.check_run()?;
         Ok(network)
     }
@@ -166,7 +174,8 @@ impl Network {
         self.run([0].into_iter())?;
         let found = self.logits().len();
         if found != self.size.vocabulary {
-            let complaint = format!("{found} logits come out of the graph, and the vocabulary has {}", self.size.vocabulary);
+            let complaint =
+                format!("{found} logits come out of the graph, and the vocabulary has {}", self.size.vocabulary);
             return Err(Error::Mismatch(complaint));
         }
         for (part, name) in self.state.iter().flatten().zip(&OUTPUTS[1..]) {
@@ -237,5 +246,8 @@ fn check_type(name: &str, found: &ValueType, element: TensorElementType, expecte
     if shape.is_empty() || (shape.len() == expected.len() && shape.iter().zip(expected).all(fits)) {
         return Ok(());
     }
-    Err(Error::Mismatch(format!("`{name}` has the shape {:?} where the card makes it {expected:?} (-1 is any)", &shape[..])))
+    Err(Error::Mismatch(format!(
+        "`{name}` has the shape {:?} where the card makes it {expected:?} (-1 is any)",
+        &shape[..]
+    )))
 }

@@ -151,7 +151,8 @@ fn samples_of_a_batch_are_those_that_are_written_alone() {
         assert_eq!(batch(3), many[..3], "{name}");
         let mut sampler = Sampler::open(path(name)).unwrap();
         sampler.feed(prompt).unwrap();
-        let alone: String = sampler.characters(Options::default(), 5).unwrap().take(12).collect::<Result<_, _>>().unwrap();
+        let alone: String =
+            sampler.characters(Options::default(), 5).unwrap().take(12).collect::<Result<_, _>>().unwrap();
         assert_eq!(alone, many[0].text, "{name}");
     }
 }
