@@ -18,6 +18,9 @@ use ort::{session::Session, value::TensorRef};
 #[path = "../tests/common/peer.rs"]
 mod peer;
 
+#[global_allocator]
+static ALLOCATOR: ort_rten::LargePages = ort_rten::LargePages;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 struct Config {

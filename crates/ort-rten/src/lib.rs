@@ -5,6 +5,7 @@ mod element;
 mod error;
 mod ffi;
 mod header;
+mod large_pages;
 mod memory;
 mod model;
 mod options;
@@ -17,6 +18,7 @@ mod types;
 pub use ort_sys;
 pub use rten;
 
+pub use large_pages::LargePages;
 pub use pool::within_pool;
 
 /// A set of operators that models may use.
