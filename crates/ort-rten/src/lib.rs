@@ -60,8 +60,8 @@ pub struct RecurrentOperators;
 impl Operators for RecurrentOperators {
     fn registry() -> rten::OpRegistry {
         rten::op_registry!(
-            Add, Cast, Concat, Flatten, Gather, Gemm, Identity, LSTM, MatMul, OneHot, Reshape, Shape, Slice, Split, Squeeze,
-            Transpose, Unsqueeze
+            Add, Cast, Concat, Flatten, Gather, Gemm, Identity, LSTM, MatMul, OneHot, Reshape, Shape, Slice, Split,
+            Squeeze, Transpose, Unsqueeze
         )
     }
 }
@@ -76,7 +76,7 @@ impl Operators for RecurrentOperators {
 /// let model = [0x08, 0x08]; // says that its format is version 8, and no more
 /// let error = Session::builder(&environment)?.commit_from_memory(&model).unwrap_err();
 /// assert!(error.to_string().contains("it holds no graph"));
-/// # ort::Result::Ok(())
+/// # Ok::<(), ort::Error>(())
 /// ```
 pub fn api() -> ort_sys::OrtApi {
     api_with_operators::<AllOperators>()
