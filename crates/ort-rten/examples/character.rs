@@ -18,6 +18,9 @@ use ort::{session::Session, value::TensorRef};
 #[path = "../tests/common/peer.rs"]
 mod peer;
 
+#[global_allocator]
+static ALLOCATOR: ort_rten::LargePages = ort_rten::LargePages;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 struct Config {
@@ -64,7 +67,10 @@ fn measure(config: &Config) -> Result<String, Failure> {
     ort::set_api(api);
     let start = Instant::now();
     let environment = ort::init().with_telemetry(false).build()?;
-    let mut session = Session::builder(&environment)?.with_intra_threads(1).map_err(ort::Error::<()>::from)?.commit_from_file(&config.model)?;
+    let mut session = Session::builder(&environment)?
+        .with_intra_threads(1)
+        .map_err(ort::Error::<()>::from)?
+        .commit_from_file(&config.model)?;
     let load = start.elapsed();
 
     let shape = session.inputs()[1].dtype().tensor_shape().ok_or("`h` has no shape")?.to_vec();

@@ -24,8 +24,7 @@ pub(crate) enum Element {
 }
 
 impl Element {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Float32, Self::Int64, Self::Int32, Self::Bool, Self::Uint8, Self::Int8];
+    pub(crate) const ALL: [Self; 6] = [Self::Float32, Self::Int64, Self::Int32, Self::Bool, Self::Uint8, Self::Int8];
 
     /// Bytes an element takes, which is also its alignment.
     pub(crate) const fn size(self) -> usize {

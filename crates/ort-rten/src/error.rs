@@ -14,7 +14,9 @@ use crate::{element::Element, ffi};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The caller reached an entry of the table that this crate leaves out.
-    #[error("{0} is not implemented by ort-rten; its README lists what is, and ONNX Runtime's own library has the rest")]
+    #[error(
+        "{0} is not implemented by ort-rten; its README lists what is, and ONNX Runtime's own library has the rest"
+    )]
     NotImplemented(&'static str),
     /// A pointer that must lead somewhere is null, or a number is outside its range.
     #[error("{0}; this is a mistake in the code that calls the ONNX Runtime interface")]
@@ -30,6 +32,11 @@ pub(crate) enum Error {
     /// The bytes are not an ONNX model.
     #[error("this is not a whole ONNX model: {0}; was the file cut short, or is it another kind of file?")]
     NotAModel(String),
+    /// The file was written for a later version of ONNX.
+    #[error(
+        "the model uses version {0} of the ONNX operators, and {1} is the newest that is known here: export it anew"
+    )]
+    UnknownOpset(u64, u64),
     /// The engine refused the model.
     #[error(
         "rten cannot load the model: {0}; \
@@ -118,7 +125,7 @@ impl Error {
             | Self::IntegerOutOfRange { .. } => OrtErrorCode::ORT_INVALID_ARGUMENT,
             Self::Unreadable { .. } => OrtErrorCode::ORT_NO_SUCHFILE,
             Self::NotAModel(_) => OrtErrorCode::ORT_INVALID_PROTOBUF,
-            Self::Load(_) => OrtErrorCode::ORT_INVALID_GRAPH,
+            Self::Load(_) | Self::UnknownOpset(..) => OrtErrorCode::ORT_INVALID_GRAPH,
             Self::Run(_) => OrtErrorCode::ORT_RUNTIME_EXCEPTION,
             Self::Terminated | Self::Panic(_) => OrtErrorCode::ORT_FAIL,
         }

@@ -60,6 +60,7 @@ impl Header {
                     header.has_external_data |= check(graph, Message::Graph, 0)?;
                     header.read_graph(graph, &mut initialized)?;
                 }
+                (8, Field::Bytes(opset)) => check_opset(opset)?,
                 (14, Field::Bytes(property)) => header.metadata.custom.push(read_property(property)?),
                 _ => {}
             }
@@ -85,6 +86,24 @@ impl Header {
         }
         Ok(())
     }
+}
+
+/// The newest set of ONNX's own operators that is known. rten takes an operator of any later version for one of the last
+/// version that it knows, and would compute something else than the file means.
+const NEWEST_OPSET: u64 = 28;
+
+/// `OperatorSetIdProto`: a domain and a version.
+fn check_opset(opset: &[u8]) -> Result<()> {
+    let (mut domain, mut version) = (String::new(), 0);
+    for field in Fields::new(opset) {
+        match field? {
+            (1, Field::Bytes(name)) => domain = text(name)?,
+            (2, Field::Number(number)) => version = number,
+            _ => {}
+        }
+    }
+    let is_standard = domain.is_empty() || domain == "ai.onnx";
+    if is_standard && version > NEWEST_OPSET { Err(Error::UnknownOpset(version, NEWEST_OPSET)) } else { Ok(()) }
 }
 
 /// `TensorProto`: its name.

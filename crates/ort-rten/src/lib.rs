@@ -6,6 +6,9 @@ mod element;
 mod error;
 mod ffi;
 mod header;
+mod large_pages;
+#[cfg(feature = "onnxruntime")]
+mod library;
 mod memory;
 mod model;
 mod options;
@@ -15,9 +18,12 @@ mod session;
 mod tensor;
 mod types;
 
+#[cfg(feature = "onnxruntime")]
+pub use library::library_api;
 pub use ort_sys;
 pub use rten;
 
+pub use large_pages::LargePages;
 pub use pool::within_pool;
 
 /// A set of operators that models may use.
@@ -59,8 +65,8 @@ pub struct RecurrentOperators;
 impl Operators for RecurrentOperators {
     fn registry() -> rten::OpRegistry {
         rten::op_registry!(
-            Add, Cast, Concat, Flatten, Gather, Gemm, Identity, LSTM, MatMul, OneHot, Reshape, Shape, Slice, Split, Squeeze,
-            Transpose, Unsqueeze
+            Add, Cast, Concat, Flatten, Gather, Gemm, Identity, LSTM, MatMul, OneHot, Reshape, Shape, Slice, Split,
+            Squeeze, Transpose, Unsqueeze
         )
     }
 }
@@ -75,7 +81,7 @@ impl Operators for RecurrentOperators {
 /// let model = [0x08, 0x08]; // says that its format is version 8, and no more
 /// let error = Session::builder(&environment)?.commit_from_memory(&model).unwrap_err();
 /// assert!(error.to_string().contains("it holds no graph"));
-/// # ort::Result::Ok(())
+/// # Ok::<(), ort::Error>(())
 /// ```
 pub fn api() -> ort_sys::OrtApi {
     api_with_operators::<AllOperators>()

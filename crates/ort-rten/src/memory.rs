@@ -247,7 +247,10 @@ unsafe extern "system" fn memory_info_get_id(_: *const OrtMemoryInfo, out: *mut 
     ffi::guard(|| unsafe { ffi::write(out, 0) })
 }
 
-unsafe extern "system" fn memory_info_get_memory_type(info: *const OrtMemoryInfo, out: *mut OrtMemType) -> OrtStatusPtr {
+unsafe extern "system" fn memory_info_get_memory_type(
+    info: *const OrtMemoryInfo,
+    out: *mut OrtMemType,
+) -> OrtStatusPtr {
     // SAFETY: see above.
     ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<MemoryInfo, _>(info)?.memory) })
 }

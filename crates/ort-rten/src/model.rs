@@ -159,7 +159,9 @@ impl Port {
             return longs.iter().enumerate().map(narrow).collect();
         }
         match tensor.elements::<u8>() {
-            Some(bools) if tensor.element() == Element::Bool => Ok(bools.iter().map(|&byte| (byte != 0).into()).collect()),
+            Some(bools) if tensor.element() == Element::Bool => {
+                Ok(bools.iter().map(|&byte| (byte != 0).into()).collect())
+            }
             _ => Ok(SmallVec::new()),
         }
     }

@@ -285,7 +285,8 @@ unsafe extern "system" fn get_entry(
         // SAFETY: see above; `size` may be read as well.
         let (options, key, room) =
             unsafe { (ffi::borrow::<SessionOptions, _>(options)?, ffi::text(key)?, ffi::array(size, 1)?[0]) };
-        let entry = options.entries.get(key).ok_or_else(|| Error::invalid(format_args!("there is no entry {key:?}")))?;
+        let entry =
+            options.entries.get(key).ok_or_else(|| Error::invalid(format_args!("there is no entry {key:?}")))?;
         let entry = entry.as_bytes_with_nul();
         // SAFETY: see above.
         unsafe { ffi::write(size, entry.len()) }?;

@@ -165,7 +165,10 @@ unsafe extern "system" fn get_element_type(info: *const OrtTensorTypeAndShapeInf
     ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<TypeInfo, _>(info)?.element) })
 }
 
-unsafe extern "system" fn get_dimensions_count(info: *const OrtTensorTypeAndShapeInfo, out: *mut usize) -> OrtStatusPtr {
+unsafe extern "system" fn get_dimensions_count(
+    info: *const OrtTensorTypeAndShapeInfo,
+    out: *mut usize,
+) -> OrtStatusPtr {
     // SAFETY: see above.
     ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<TypeInfo, _>(info)?.dimensions.len()) })
 }

@@ -39,21 +39,52 @@ impl Backend {
             };
         }
         self.choose()?;
-        let environment = ort::init().with_name("scrimshaw").build().map_err(|error| Error::Engine(error.to_string()))?;
+        let environment =
+            ort::init().with_name("scrimshaw").build().map_err(|error| Error::Engine(error.to_string()))?;
         *chosen = Some((self.clone(), environment.clone()));
         Ok(environment)
     }
 
     /// Hands the engine's functions to `ort`.
     fn choose(&self) -> Result<()> {
-        match self {
-            Self::Rten => {
-                ort::set_api(ort_tract::api());
-                Ok(())
+        let api = match self {
+            Self::Rten => ort_rten::api_with_operators::<ort_rten::RecurrentOperators>(),
+            #[cfg(feature = "onnxruntime")]
+            Self::OnnxRuntime(path) => {
+                ort_rten::library_api(path).map_err(|error| Error::Library(error.to_string()))?
             }
+            #[cfg(not(feature = "onnxruntime"))]
             Self::OnnxRuntime(_) => {
-                Err(Error::Library("this program was built without the feature `onnxruntime`".into()))
+                return Err(Error::Library("this program was built without the feature `onnxruntime`".into()));
             }
+        };
+        ort::set_api(api);
+        Ok(())
+    }
+}
+
+/// An engine and how much of the machine it may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// The engine.
+    pub backend: Backend,
+    /// Its threads. One text at a time is fastest on one.
+    pub threads: usize,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self { backend: Backend::default(), threads: 1 }
+    }
+}
+
+impl Engine {
+    /// Runs `work` where this engine is quickest: on one of rten's own threads, so that none has to be woken for every
+    /// character. Models that are opened and used elsewhere give the same text, only later.
+    pub fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match self.backend {
+            Backend::Rten => ort_rten::within_pool(self.threads, work),
+            Backend::OnnxRuntime(_) => work(),
         }
     }
 }

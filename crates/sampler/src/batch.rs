@@ -70,6 +70,7 @@ struct Lane {
 struct Batch<'m> {
     model: &'m mut Model,
     plan: &'m Plan,
+    prompt: &'m [u32],
     /// The window after the prompt; empty where the state is carried.
     window: VecDeque<u32>,
     /// The state after the prompt.
@@ -83,7 +84,7 @@ struct Batch<'m> {
 }
 
 impl<'m> Batch<'m> {
-    fn new(model: &'m mut Model, plan: &'m Plan, prompt: &[u32], count: usize) -> Result<Self> {
+    fn new(model: &'m mut Model, plan: &'m Plan, prompt: &'m [u32], count: usize) -> Result<Self> {
         let mut window = VecDeque::new();
         let read = match model.card.context {
             Context::Stateful => prompt,
@@ -103,17 +104,26 @@ impl<'m> Batch<'m> {
         }
         let (state, logits) = (network.state(0)?, network.last_logits(0).to_vec());
         network.fork(count.clamp(1, ROWS))?;
-        let mut batch = Self { model, plan, window, state, logits, lanes: Vec::new(), next: 0, count };
-        for _ in 0..count.min(ROWS) {
-            let lane = batch.begin(prompt)?;
-            batch.lanes.push(lane);
-        }
+        let mut batch = Self { model, plan, prompt, window, state, logits, lanes: Vec::new(), next: 0, count };
+        batch.fill()?;
         Ok(batch)
+    }
+
+    /// Begins as many samples as stand side by side.
+    fn fill(&mut self) -> Result<()> {
+        for _ in 0..(self.count - self.next).min(ROWS) {
+            let lane = self.begin()?;
+            self.lanes.push(lane);
+        }
+        Ok(())
     }
 
     /// Writes one token of every sample and returns those that end with it; `None` when all have ended before.
     fn step(&mut self) -> Result<Option<Vec<Sample>>> {
-        if self.lanes.iter().all(Option::is_none) {
+        if self.lanes.is_empty() {
+            self.fill()?;
+        }
+        if self.lanes.is_empty() {
             return Ok(None);
         }
         let mut finished = Vec::new();
@@ -126,7 +136,7 @@ impl<'m> Batch<'m> {
                 lane.token = step.token;
                 let Some(end) = step.end else { break };
                 finished.push(Sample { index: lane.index, text: std::mem::take(&mut lane.text), end });
-                self.lanes[row] = if self.may_refill() { self.begin(&[])? } else { None };
+                self.lanes[row] = if self.may_refill() { self.begin()? } else { None };
                 if self.lanes[row].is_some() && self.model.card.context == Context::Stateful {
                     self.model.network.set_state(row, &self.state)?;
                 }
@@ -137,14 +147,14 @@ impl<'m> Batch<'m> {
     }
 
     /// The next sample of the count.
-    fn begin(&mut self, prompt: &[u32]) -> Result<Option<Lane>> {
+    fn begin(&mut self) -> Result<Option<Lane>> {
         if self.next == self.count {
             return Ok(None);
         }
         let index = self.next;
         self.next += 1;
         let mut writer = Writer::new(self.plan, &self.model.card.vocabulary, index as u64)?;
-        prompt.iter().for_each(|&token| writer.remember(token));
+        self.prompt.iter().for_each(|&token| writer.remember(token));
         Ok(Some(Lane { index, writer, text: String::new(), window: self.window.clone(), token: 0, fresh: true }))
     }
 
@@ -163,15 +173,13 @@ impl<'m> Batch<'m> {
         let network = &mut self.model.network;
         match self.model.card.context {
             _ if lanes.is_empty() => Ok(()),
-            Context::Stateful => {
-                network.run(lanes.iter_mut().map(|lane| match lane {
-                    Some(lane) => {
-                        lane.fresh = false;
-                        lane.token
-                    }
-                    None => 0,
-                }))
-            }
+            Context::Stateful => network.run(lanes.iter_mut().map(|lane| match lane {
+                Some(lane) => {
+                    lane.fresh = false;
+                    lane.token
+                }
+                None => 0,
+            })),
             Context::Window { length } => {
                 for lane in lanes.iter_mut().flatten() {
                     if lane.window.len() == length {

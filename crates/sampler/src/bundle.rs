@@ -58,7 +58,8 @@ impl Trailer {
         if bytes[24..] != MAGIC {
             return Ok(None);
         }
-        let number = |at: usize| bytes[at..at + 8].iter().rev().fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
+        let number =
+            |at: usize| bytes[at..at + 8].iter().rev().fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
         let trailer = Self { length: number(0), checksum: number(8) };
         if number(16) != u64::from(VERSION) {
             return Err(Error::Bundle("its trailer is of a version that this program does not know"));
@@ -184,8 +185,20 @@ mod tests {
         let cases = [
             (damage(|bytes| bytes[14] ^= 1), "checksum"),
             (damage(|bytes| bytes.drain(..20).for_each(drop)), "shorter than the model"),
-            (damage(|bytes| { let end = bytes.len(); bytes[end - 16] = 9; }), "version"),
-            (damage(|bytes| { let end = bytes.len(); bytes[end - 25] = 0xff; }), "shorter than the model"),
+            (
+                damage(|bytes| {
+                    let end = bytes.len();
+                    bytes[end - 16] = 9;
+                }),
+                "version",
+            ),
+            (
+                damage(|bytes| {
+                    let end = bytes.len();
+                    bytes[end - 25] = 0xff;
+                }),
+                "shorter than the model",
+            ),
         ];
         for (message, part) in cases {
             assert!(message.contains(part), "{message:?} should say {part:?}");

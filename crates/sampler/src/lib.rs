@@ -31,7 +31,7 @@ mod writer;
 
 pub mod bundle;
 
-pub use backend::Backend;
+pub use backend::{Backend, Engine};
 pub use batch::{Sample, write_batch};
 pub use error::{Error, Result};
 pub use model::{Model, read_card, read_file};

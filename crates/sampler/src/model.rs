@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use model_card::{Context, ModelCard};
 
-use crate::{Backend, Error, Header, Network, Result};
+use crate::{Engine, Error, Header, Network, Result};
 
 /// A card and its network.
 #[derive(Debug)]
@@ -17,14 +17,14 @@ pub struct Model {
 
 impl Model {
     /// Opens an ONNX file.
-    pub fn open(path: impl AsRef<Path>, backend: &Backend) -> Result<Self> {
-        Self::from_bytes(&read_file(path.as_ref())?, backend)
+    pub fn open(path: impl AsRef<Path>, engine: &Engine) -> Result<Self> {
+        Self::from_bytes(&read_file(path.as_ref())?, engine)
     }
 
     /// Opens an ONNX file that was read into memory.
-    pub fn from_bytes(bytes: &[u8], backend: &Backend) -> Result<Self> {
+    pub fn from_bytes(bytes: &[u8], engine: &Engine) -> Result<Self> {
         let card = read_card(bytes)?;
-        let network = Network::open(bytes, card.size, backend)?;
+        let network = Network::open(bytes, card.size, engine)?;
         Ok(Self { card, network })
     }
 

@@ -6,7 +6,7 @@ use ort::{
     value::{DynValue, Tensor, TensorElementType, ValueType},
 };
 
-use crate::{Backend, Error, Result};
+use crate::{Engine, Error, Result};
 
 /// The names of the graph's inputs and outputs, as the exporter writes them.
 const INPUTS: [&str; 3] = ["ids", "h", "c"];
@@ -23,23 +23,31 @@ pub struct Network {
     places: [usize; 3],
     size: ModelSize,
     batch: usize,
-    ids: Tensor<i64>,         // (T, N)
-    zero: [Tensor<f32>; 2],   // (L, N, H)
+    ids: Tensor<i64>,             // (T, N)
+    zero: [Tensor<f32>; 2],       // (L, N, H)
     state: Option<[DynValue; 2]>, // (L, N, H); none is zero
-    logits: Option<DynValue>, // (T, N, V)
+    logits: Option<DynValue>,     // (T, N, V)
 }
 
 impl Network {
     /// Opens a graph and holds it against the sizes that its card states.
-    pub fn open(model: &[u8], size: ModelSize, backend: &Backend) -> Result<Self> {
-        let environment = backend.environment()?;
+    pub fn open(model: &[u8], size: ModelSize, engine: &Engine) -> Result<Self> {
+        let environment = engine.backend.environment()?;
         let session = Session::builder(&environment)
-            .and_then(|builder| builder.with_intra_threads(1).map_err(Into::into))
+            .and_then(|builder| builder.with_intra_threads(engine.threads).map_err(Into::into))
             .and_then(|mut builder| builder.commit_from_memory(model))
             .map_err(|error| Error::Engine(error.to_string()))?;
         let places = check_signature(&session, size)?;
-        let mut network =
-            Self { session, places, size, batch: 1, ids: ids_tensor(1, 1)?, zero: zero_state(size, 1)?, state: None, logits: None };
+        let mut network = Self {
+            session,
+            places,
+            size,
+            batch: 1,
+            ids: ids_tensor(1, 1)?,
+            zero: zero_state(size, 1)?,
+            state: None,
+            logits: None,
+        };
         network.check_run()?;
         Ok(network)
     }
@@ -92,7 +100,7 @@ impl Network {
                 places.swap(slot, target);
             }
         }
-        let mut outputs = self.session.run(inputs).map_err(engine)?;
+        let mut outputs = self.session.run(inputs).map_err(failed)?;
         let mut take = |name| outputs.remove(name).ok_or_else(|| Error::Engine(format!("no output `{name}`")));
         let logits = take(OUTPUTS[0])?;
         self.state = Some([take(OUTPUTS[1])?, take(OUTPUTS[2])?]);
@@ -120,7 +128,7 @@ impl Network {
             None => numbers.resize(numbers.capacity(), 0.0),
             Some(parts) => {
                 for part in parts {
-                    let (_, part) = part.try_extract_tensor::<f32>().map_err(engine)?;
+                    let (_, part) = part.try_extract_tensor::<f32>().map_err(failed)?;
                     for layer in part.chunks_exact(self.batch * self.size.hidden) {
                         numbers.extend_from_slice(&layer[row * self.size.hidden..][..self.size.hidden]);
                     }
@@ -142,7 +150,7 @@ impl Network {
             self.state = Some([h.into_dyn(), c.into_dyn()]);
         }
         for (part, numbers) in self.state.iter_mut().flatten().zip(numbers.chunks_exact(expected / 2)) {
-            let (_, part) = part.try_extract_tensor_mut::<f32>().map_err(engine)?;
+            let (_, part) = part.try_extract_tensor_mut::<f32>().map_err(failed)?;
             for (layer, numbers) in part.chunks_exact_mut(self.batch * hidden).zip(numbers.chunks_exact(hidden)) {
                 layer[row * hidden..][..hidden].copy_from_slice(numbers);
             }
@@ -166,11 +174,12 @@ impl Network {
         self.run([0].into_iter())?;
         let found = self.logits().len();
         if found != self.size.vocabulary {
-            let complaint = format!("{found} logits come out of the graph, and the vocabulary has {}", self.size.vocabulary);
+            let complaint =
+                format!("{found} logits come out of the graph, and the vocabulary has {}", self.size.vocabulary);
             return Err(Error::Mismatch(complaint));
         }
         for (part, name) in self.state.iter().flatten().zip(&OUTPUTS[1..]) {
-            let found = part.try_extract_tensor::<f32>().map_err(engine)?.1.len();
+            let found = part.try_extract_tensor::<f32>().map_err(failed)?.1.len();
             let expected = self.size.layers * self.size.hidden;
             if found != expected {
                 return Err(Error::Mismatch(format!("`{name}` has {found} numbers, and the card makes it {expected}")));
@@ -180,18 +189,18 @@ impl Network {
     }
 }
 
-fn engine(error: ort::Error) -> Error {
+fn failed(error: ort::Error) -> Error {
     Error::Engine(error.to_string())
 }
 
 fn ids_tensor(time: usize, batch: usize) -> Result<Tensor<i64>> {
-    Tensor::from_array(([time, batch], vec![0; time * batch])).map_err(engine)
+    Tensor::from_array(([time, batch], vec![0; time * batch])).map_err(failed)
 }
 
 fn zero_state(size: ModelSize, batch: usize) -> Result<[Tensor<f32>; 2]> {
     let zero = || {
         let shape = [size.layers, batch, size.hidden];
-        Tensor::from_array((shape, vec![0.0; shape.iter().product()])).map_err(engine)
+        Tensor::from_array((shape, vec![0.0; shape.iter().product()])).map_err(failed)
     };
     Ok([zero()?, zero()?])
 }
@@ -237,5 +246,8 @@ fn check_type(name: &str, found: &ValueType, element: TensorElementType, expecte
     if shape.is_empty() || (shape.len() == expected.len() && shape.iter().zip(expected).all(fits)) {
         return Ok(());
     }
-    Err(Error::Mismatch(format!("`{name}` has the shape {:?} where the card makes it {expected:?} (-1 is any)", &shape[..])))
+    Err(Error::Mismatch(format!(
+        "`{name}` has the shape {:?} where the card makes it {expected:?} (-1 is any)",
+        &shape[..]
+    )))
 }

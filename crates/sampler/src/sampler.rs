@@ -5,7 +5,7 @@ use std::{collections::VecDeque, path::Path};
 use decoding::{Decoding, Options, Rng};
 use model_card::{Context, Decoder, ModelCard};
 
-use crate::{Backend, Error, Model, Result};
+use crate::{Engine, Error, Model, Result, Step, Writer};
 
 /// Tokens of a long prompt that the engine reads at once.
 const FEED: usize = 1024;
@@ -27,7 +27,7 @@ pub struct Sampler {
 impl Sampler {
     /// Opens an ONNX file with the engine that is part of this crate.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Model::open(path, &Backend::default()).map(Self::new)
+        Model::open(path, &Engine::default()).map(Self::new)
     }
 
     /// An empty text before a model.
@@ -42,7 +42,7 @@ impl Sampler {
         &self.model.card
     }
 
-    /// The model, and the end of the text.
+    /// The model; the text is dropped.
     pub fn into_model(self) -> Model {
         self.model
     }
@@ -94,6 +94,18 @@ impl Sampler {
         decoding::softmax(logits, &mut probabilities);
         self.probabilities = probabilities;
         Ok(&self.probabilities)
+    }
+
+    /// Writes one token as `writer` would, and feeds it unless the sample ends with it.
+    pub fn write<'w>(&mut self, writer: &'w mut Writer) -> Result<Step<'w>> {
+        if !self.current {
+            self.read()?;
+        }
+        let step = writer.write(&self.model.card.vocabulary, self.model.network.last_logits(0));
+        if step.end.is_none() {
+            self.feed_token(step.token)?;
+        }
+        Ok(step)
     }
 
     /// Writes on, a character at a time: the same seed gives the same text. An empty text is begun with the card's seed

@@ -116,7 +116,8 @@ impl Scorer {
         let mut time = 0;
         while time < warm_up + span - 1 {
             // Where the text begins inside the warm-up of some stream, that stream starts from zero there.
-            let starts = (0..streams).filter_map(|stream| warm_up.checked_sub(begin(stream))).filter(|&start| start > time);
+            let starts =
+                (0..streams).filter_map(|stream| warm_up.checked_sub(begin(stream))).filter(|&start| start > time);
             let end = (time + slice).min(warm_up + span - 1).min(starts.min().unwrap_or(usize::MAX));
             for stream in (0..streams).filter(|&stream| begin(stream) + time == warm_up) {
                 model.network.set_state(stream, &fresh)?;

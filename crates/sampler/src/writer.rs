@@ -180,7 +180,11 @@ mod tests {
         let mut writer = Writer::new(plan, vocabulary, 0).unwrap();
         let mut text = String::new();
         for character in choices.chars() {
-            let token = if character == '|' { vocabulary.boundary().unwrap() } else { vocabulary.encode(&character.to_string()).unwrap()[0] };
+            let token = if character == '|' {
+                vocabulary.boundary().unwrap()
+            } else {
+                vocabulary.encode(&character.to_string()).unwrap()[0]
+            };
             let mut logits = vec![0.0; vocabulary.len()];
             logits[token as usize] = 1.0;
             let step = writer.write(vocabulary, &logits);
@@ -222,7 +226,12 @@ mod tests {
     #[test]
     fn a_word_without_an_end_is_cut() {
         let vocabulary = Vocabulary::from_text(Unit::Char, "ab");
-        let plan = Plan { options: Options { temperature: 0.0, ..Options::default() }, length: 1, words: true, ..Plan::default() };
+        let plan = Plan {
+            options: Options { temperature: 0.0, ..Options::default() },
+            length: 1,
+            words: true,
+            ..Plan::default()
+        };
         let (text, end) = write(&vocabulary, &plan, &"a".repeat(200));
         assert_eq!((text.len(), end), (1 + LONGEST_WORD, Some(End::Length)));
     }

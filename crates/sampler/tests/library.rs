@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use decoding::Options;
-use sampler::{Backend, End, Error, Model, Plan, Sampler, Scorer, write_batch};
+use sampler::{End, Engine, Error, Model, Plan, Sampler, Scorer, write_batch};
 use serde_json::Value;
 
 const ARGMAX: Options = Options {
@@ -34,7 +34,7 @@ fn path(name: &str) -> String {
 }
 
 fn model(name: &str) -> Model {
-    Model::open(path(name), &Backend::default()).unwrap()
+    Model::open(path(name), &Engine::default()).unwrap()
 }
 
 fn continue_from(sampler: &mut Sampler, prompt: &str, count: usize) -> String {
@@ -151,7 +151,8 @@ fn samples_of_a_batch_are_those_that_are_written_alone() {
         assert_eq!(batch(3), many[..3], "{name}");
         let mut sampler = Sampler::open(path(name)).unwrap();
         sampler.feed(prompt).unwrap();
-        let alone: String = sampler.characters(Options::default(), 5).unwrap().take(12).collect::<Result<_, _>>().unwrap();
+        let alone: String =
+            sampler.characters(Options::default(), 5).unwrap().take(12).collect::<Result<_, _>>().unwrap();
         assert_eq!(alone, many[0].text, "{name}");
     }
 }
@@ -227,11 +228,11 @@ fn models_that_cannot_be_trusted_are_refused_by_name() {
         ("missing", "cannot read"),
     ];
     for (name, part) in cases {
-        let message = Model::open(path(name), &Backend::default()).unwrap_err().to_string();
+        let message = Model::open(path(name), &Engine::default()).unwrap_err().to_string();
         println!("{name}: {message}");
         assert!(message.contains(part) || name == "lying-state", "{name}: {message:?} should say {part:?}");
     }
-    let folder = Model::open(env!("CARGO_MANIFEST_DIR"), &Backend::default()).unwrap_err().to_string();
+    let folder = Model::open(env!("CARGO_MANIFEST_DIR"), &Engine::default()).unwrap_err().to_string();
     assert!(folder.contains("is a folder"), "{folder}");
 }
 
@@ -239,7 +240,7 @@ fn models_that_cannot_be_trusted_are_refused_by_name() {
 fn a_model_cut_anywhere_is_refused() {
     let bytes = std::fs::read(path("window")).unwrap();
     for length in (0..bytes.len()).step_by(97) {
-        assert!(Model::from_bytes(&bytes[..length], &Backend::default()).is_err(), "cut to {length} bytes");
+        assert!(Model::from_bytes(&bytes[..length], &Engine::default()).is_err(), "cut to {length} bytes");
     }
 }
 

@@ -1,0 +1,53 @@
+//! The program: arguments, then a validated command, then one function a command.
+
+mod arguments;
+mod bundle;
+mod colour;
+mod explain;
+mod failure;
+mod info;
+mod interactive;
+mod json;
+mod lines;
+mod output;
+mod prompt;
+mod score;
+mod write;
+
+use std::path::Path;
+
+use sampler::{Engine, Model, bundle as bundled, read_file};
+
+pub use arguments::Arguments;
+pub use failure::Failure;
+
+use arguments::{Action, Command};
+
+/// Does what the arguments ask for.
+pub fn run(command: Command) -> Result<(), Failure> {
+    let Command { engine, model, action } = command;
+    let bytes = model_bytes(model.as_deref())?;
+    match action {
+        Action::Bundle(output) => bundle::bundle(&bytes, &output),
+        Action::Info { json } => info::info(&bytes, &engine, json),
+        Action::Write(config) => engine.within(|| write::write(open(&bytes, &engine, config.stateful)?, &config)),
+        Action::Score(config) => engine.within(|| score::score(open(&bytes, &engine, config.stateful)?, &config)),
+    }
+}
+
+fn open(bytes: &[u8], engine: &Engine, stateful: bool) -> Result<Model, Failure> {
+    let mut model = Model::from_bytes(bytes, engine)?;
+    if stateful {
+        model.carry_state();
+    }
+    Ok(model)
+}
+
+/// The named model, or the one that this program carries.
+fn model_bytes(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    if let Some(path) = path {
+        return Ok(read_file(path)?);
+    }
+    let carried = std::env::current_exe().ok().map(|program| bundled::read(&program)).transpose()?.flatten();
+    carried.ok_or_else(|| Failure::Usage("no model: name one with --model FILE".into()))
+}
