@@ -67,8 +67,7 @@ impl Workplace {
     /// # Panics
     /// If it cannot be started.
     pub fn run(&self, command: &mut Command) -> Finished {
-        let command =
-            command.env("SCRIMSHAW_ARTIFACTS", self.folder.path()).env("SCRIMSHAW_BINARIES", binaries());
+        let command = command.env("SCRIMSHAW_ARTIFACTS", self.folder.path()).env("SCRIMSHAW_BINARIES", binaries());
         let Output { status, stdout, stderr } =
             command.output().unwrap_or_else(|error| panic!("{error}: build the binaries with cargo xtask test"));
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();

@@ -24,7 +24,11 @@ fn texts_that_cannot_be_prepared() {
         ("a missing file", None, &["text.txt"]),
         ("an empty file", Some(b""), &["text.txt", "empty"]),
         ("a text shorter than a window", Some(b"Ahoy."), &["5", "40"]),
-        ("invalid UTF-8", Some(b"It was a fair \xff wind and a falling tide, and nobody on the quay"), &["text.txt", "14"]),
+        (
+            "invalid UTF-8",
+            Some(b"It was a fair \xff wind and a falling tide, and nobody on the quay"),
+            &["text.txt", "14"],
+        ),
     ];
     for (what, bytes, words) in cases {
         let place = Workplace::new();
@@ -55,23 +59,35 @@ fn a_dataset_that_nobody_declared() {
 #[test]
 fn shards_that_were_damaged() {
     let damages: [(&str, fn(&Workplace, &str), &[&str]); 3] = [
-        ("a truncated shard", |place, shard| {
-            let path = place.path(shard);
-            let bytes = fs::read(&path).unwrap();
-            fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        }, &["prepare"]),
-        ("an altered shard", |place, shard| {
-            let path = place.path(shard);
-            let mut bytes = fs::read(&path).unwrap();
-            let last = bytes.len() - 1;
-            bytes[last] ^= 1;
-            fs::write(&path, bytes).unwrap();
-        }, &["prepare"]),
-        ("a shard of another vocabulary", |place, shard| {
-            let input = place.write("other.txt", TEXT.to_uppercase());
-            place.xtask(&["prepare", "--input", input.to_str().unwrap(), "--name", "other"]).success();
-            fs::copy(place.path(&shard.replace("text/", "other/")), place.path(shard)).unwrap();
-        }, &["prepare"]),
+        (
+            "a truncated shard",
+            |place, shard| {
+                let path = place.path(shard);
+                let bytes = fs::read(&path).unwrap();
+                fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+            },
+            &["prepare"],
+        ),
+        (
+            "an altered shard",
+            |place, shard| {
+                let path = place.path(shard);
+                let mut bytes = fs::read(&path).unwrap();
+                let last = bytes.len() - 1;
+                bytes[last] ^= 1;
+                fs::write(&path, bytes).unwrap();
+            },
+            &["prepare"],
+        ),
+        (
+            "a shard of another vocabulary",
+            |place, shard| {
+                let input = place.write("other.txt", TEXT.to_uppercase());
+                place.xtask(&["prepare", "--input", input.to_str().unwrap(), "--name", "other"]).success();
+                fs::copy(place.path(&shard.replace("text/", "other/")), place.path(shard)).unwrap();
+            },
+            &["prepare"],
+        ),
     ];
     for (what, damage, words) in damages {
         let place = Workplace::new();
@@ -112,7 +128,8 @@ fn prompts_models_and_temperatures_that_cannot_be_sampled() {
         check(what, &place.scrimshaw(&[&["--model"], &words[..]].concat()), code, said);
     }
     let likeliest = ["--model", model, "--prompt", "The ", "--length", "30", "--temperature", "0"];
-    let [first, second] = ["1", "2"].map(|seed| place.scrimshaw(&[&likeliest[..], &["--seed", seed]].concat()).success());
+    let [first, second] =
+        ["1", "2"].map(|seed| place.scrimshaw(&[&likeliest[..], &["--seed", seed]].concat()).success());
     assert_eq!(first.stdout, second.stdout, "temperature 0 takes the likeliest character, whatever the seed");
 }
 

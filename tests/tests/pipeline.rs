@@ -77,9 +77,12 @@ fn the_same_seed_gives_the_same_model_and_the_same_text() {
 #[test]
 fn a_second_run_gets_a_name_of_its_own() {
     let place = train_tale(3_000);
-    place.xtask(&["train", "--dataset", "tale", "--recipe", "lecture", "--epochs", "1", "--sample-length", "0"]).success();
+    place
+        .xtask(&["train", "--dataset", "tale", "--recipe", "lecture", "--epochs", "1", "--sample-length", "0"])
+        .success();
     assert!(place.path("tale/runs/lecture-2/metrics.jsonl").exists());
-    let again = place.xtask(&["train", "--dataset", "tale", "--recipe", "lecture", "--epochs", "1", "--run", "lecture"]);
+    let again =
+        place.xtask(&["train", "--dataset", "tale", "--recipe", "lecture", "--epochs", "1", "--run", "lecture"]);
     assert_eq!(again.code, 2, "{}", again.stderr);
     assert!(again.stderr.contains("holds a run already"), "{}", again.stderr);
 }

@@ -5,6 +5,7 @@
 //! only when the check has passed. The crate knows nothing of corpora or training.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -144,11 +145,8 @@ fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         _ => Path::new("."),
     };
     std::fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    // Readable as any new file is: a temporary one is its owner's alone by default.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
+    // `File::create_new`: readable as any new file is, where a temporary one would be its owner's alone.
+    let mut file = tempfile::Builder::new().make_in(folder, File::create_new)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;

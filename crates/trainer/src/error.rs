@@ -102,7 +102,9 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Corpus(error) => error.exit_code(),
-            Self::Recipe { .. } | Self::UnknownRecipe { .. } | Self::RunExists { .. } | Self::Decoding(_) => exit::USAGE,
+            Self::Recipe { .. } | Self::UnknownRecipe { .. } | Self::RunExists { .. } | Self::Decoding(_) => {
+                exit::USAGE
+            }
             Self::TooShort { .. } => exit::BAD_INPUT,
             Self::Write { .. } | Self::Print(_) => exit::CANNOT_WRITE,
             Self::Interrupted { .. } => exit::INTERRUPTED,

@@ -83,12 +83,18 @@ impl RunFolder {
     }
 
     /// Writes a checkpoint, then removes the oldest ones; returns its folder.
-    pub fn write_checkpoint(&self, epoch: usize, tensors: HashMap<String, Tensor>, card: &ModelCard) -> Result<PathBuf> {
+    pub fn write_checkpoint(
+        &self,
+        epoch: usize,
+        tensors: HashMap<String, Tensor>,
+        card: &ModelCard,
+    ) -> Result<PathBuf> {
         let path = self.checkpoints().join(format!("{epoch:06}"));
         let write = || -> std::io::Result<()> {
             // The whole folder is written beside its place and renamed: a checkpoint exists with both files or not.
-            let folder = beside(0o777).tempdir_in(self.checkpoints())?;
-            candle_core::safetensors::save(&tensors, folder.path().join(WEIGHTS_FILE)).map_err(std::io::Error::other)?;
+            let folder = hidden_folder().tempdir_in(self.checkpoints())?;
+            candle_core::safetensors::save(&tensors, folder.path().join(WEIGHTS_FILE))
+                .map_err(std::io::Error::other)?;
             fs::write(folder.path().join(CARD_FILE), card.to_json())?;
             for name in [WEIGHTS_FILE, CARD_FILE] {
                 File::open(folder.path().join(name))?.sync_all()?;
@@ -138,7 +144,9 @@ impl RunFolder {
 /// Writes to a temporary sibling, syncs it and renames it.
 fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
-        let mut file = beside(0o666).tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        // `File::create_new`: readable as any new file is, where a temporary one would be its owner's alone.
+        let mut file = Builder::new().make_in(folder, File::create_new)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
@@ -147,14 +155,12 @@ fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|source| unwritable(path, source))
 }
 
-/// What makes hidden temporary files and folders, with the permissions of ordinary ones.
-fn beside(mode: u32) -> Builder<'static, 'static> {
+/// Makes temporary folders with the permissions of ordinary ones.
+fn hidden_folder() -> Builder<'static, 'static> {
     let mut builder = Builder::new();
     builder.prefix(".writing-");
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    #[cfg(not(unix))]
-    let _ = mode;
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     builder
 }
 
