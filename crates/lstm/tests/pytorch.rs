@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var, backprop::GradStore};
-use lstm::{CharLstm, Outputs, State};
+use lstm::{CharLstm, Implementation, Outputs, State, kernels::Instructions};
 use model_card::{InputEncoding, ModelSize};
 
 /// Largest difference allowed, as a share of the largest number of the expected tensor.
@@ -14,7 +14,11 @@ fn logits_states_and_gradients_are_those_of_pytorch() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pytorch.safetensors");
     let file = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
     for case in ["last", "all", "embedded", "three-layers", "one-of-each", "wide"] {
-        check(&Case(case, &file)).unwrap_or_else(|error| panic!("{case}: {error}"));
+        let fused = Instructions::available().into_iter().map(Implementation::Fused);
+        for implementation in fused.chain([Implementation::Naive]) {
+            println!("{case}, {implementation:?}");
+            check(&Case(case, &file), implementation).unwrap_or_else(|error| panic!("{case}: {error}"));
+        }
     }
 }
 
@@ -54,9 +58,9 @@ impl Case<'_> {
     }
 }
 
-fn check(case: &Case<'_>) -> Result<()> {
+fn check(case: &Case<'_>, implementation: Implementation) -> Result<()> {
     let size = case.size();
-    let network = CharLstm::load(case.weights(), &size, &Device::Cpu).unwrap();
+    let network = CharLstm::load(case.weights(), &size, &Device::Cpu).unwrap().with_implementation(implementation);
     let targets = case.tensor("targets").to_dtype(DType::U32)?;
     let outputs = if targets.rank() == 2 { Outputs::All } else { Outputs::Last };
     let initial = [Var::from_tensor(case.tensor("hidden"))?, Var::from_tensor(case.tensor("cell"))?];
