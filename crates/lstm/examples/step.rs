@@ -7,7 +7,7 @@ use std::{error::Error, time::Instant};
 use candle_core::{DType, Device, Tensor};
 use lstm::{
     CharLstm, Implementation, Outputs,
-    kernels::{Instructions, RmsProp},
+    kernels::{Processor, RmsProp},
 };
 use model_card::{InputEncoding, ModelSize};
 
@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ids = random_ids(&options, &[options.batch, options.time])?;
     let all = [options.batch, options.time];
     let targets = random_ids(&options, if options.outputs == Outputs::All { &all } else { &all[..1] })?;
-    let rule = RmsProp { learning_rate: 0.01, decay: 0.9, epsilon: 1e-7, instructions: Instructions::detect() };
+    let rule = RmsProp { learning_rate: 0.01, decay: 0.9, epsilon: 1e-7, processor: Processor::detect() };
     let variables = network.variables();
     let squares = variables.iter().map(|variable| variable.zeros_like()).collect::<Result<Vec<_>, _>>()?;
     let step = || -> Result<f64, Box<dyn Error>> {

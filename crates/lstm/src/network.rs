@@ -1,11 +1,13 @@
 //! The network's weights as variables, and the way from ids to logits through them.
 
+use std::sync::{Arc, Mutex};
+
 use candle_core::{DType, Device, Tensor, Var};
 use model_card::{InputEncoding, ModelSize};
 
 use crate::{
     Error, Result, init,
-    kernels::{CrossEntropy, Instructions, Pool, Sequence},
+    kernels::{Head, HeadMemory, Link, Pool, Processor, Sequence, Source, Steps, Workspace},
     naive,
 };
 
@@ -47,7 +49,7 @@ pub enum Implementation {
     /// [`naive`]: candle's ordinary ops, one time step after another.
     Naive,
     /// [`kernels`](crate::kernels): one op a layer.
-    Fused(Instructions),
+    Fused(Processor),
 }
 
 /// A layer's weights in the layout of this crate: inputs along the rows, so that a token's row is one piece of memory.
@@ -60,8 +62,11 @@ pub(crate) struct Layer {
     /// I: length of the input vector, or tokens where the input is one-hot.
     pub(crate) input: usize,
     /// Memory of the fused op, kept from step to step.
-    pub(crate) pool: Pool,
+    pub(crate) memory: LayerMemory,
 }
+
+/// Memory of a layer's fused op: its own, and the steps that it hands on.
+pub(crate) type LayerMemory = (Pool<Workspace>, Pool<Steps>);
 
 /// A character LSTM: token ids in, `layers` LSTM layers, a dense layer to one logit per token.
 ///
@@ -77,6 +82,8 @@ pub struct CharLstm {
     pub(crate) output_weight: Var,
     /// (V)
     pub(crate) output_bias: Var,
+    /// Memory of the dense layer's fused op.
+    pub(crate) memory: Pool<HeadMemory>,
 }
 
 impl CharLstm {
@@ -118,13 +125,10 @@ impl CharLstm {
     /// from zeros; gradients flow into a given state unless it is detached.
     pub fn forward(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
         let (batch, time) = check_ids(ids)?;
-        let (logits, state) = self.logits(ids, state, outputs)?; // (rows, V)
+        let (logits, state) = self.run(ids, state, outputs, None)?; // (rows, V)
         let logits = match outputs {
-            Outputs::Last => logits.narrow(0, 0, batch)?,
-            Outputs::All => {
-                let logits = logits.narrow(0, 0, time * batch)?;
-                logits.reshape((time, batch, self.size.vocabulary))?.transpose(0, 1)?
-            }
+            Outputs::Last => logits,
+            Outputs::All => logits.reshape((time, batch, self.size.vocabulary))?.transpose(0, 1)?, // (N, T, V)
         };
         Ok((logits, state))
     }
@@ -146,72 +150,81 @@ impl CharLstm {
             let found = targets.dims().to_vec();
             return Err(Error::WrongShape { name: "the tensor of targets".into(), found, expected });
         }
-        let targets = if outputs == Outputs::All { targets.t()?.flatten_all()? } else { targets.clone() }; // (T N)
-        let (logits, state) = self.logits(ids, state, outputs)?; // (rows, V)
-        let loss = match self.implementation {
-            Implementation::Naive => {
-                candle_nn::loss::cross_entropy(&logits.narrow(0, 0, targets.elem_count())?, &targets)?
-            }
-            Implementation::Fused(instructions) => {
-                let targets = targets.to_dtype(DType::U32)?.contiguous()?;
-                logits.apply_op2(&targets, CrossEntropy::new(instructions))?
-            }
-        };
-        Ok((loss, state))
+        let targets = if outputs == Outputs::All { targets.t()?.flatten_all()? } else { targets.clone() }; // (rows)
+        self.run(ids, state, outputs, Some(&targets))
     }
 
-    /// Logits (rows, V), the first of which, (N) or (T N) of them, are those of the outputs.
-    fn logits(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
-        if let Some(state) = state {
-            self.check_state(state, ids.dim(0)?)?;
-        }
-        let (hidden, state) = match self.implementation {
-            Implementation::Naive => self.forward_naive(ids, state, outputs)?,
-            Implementation::Fused(instructions) => self.forward_fused(instructions, ids, state, outputs)?,
-        };
-        let hidden = hidden.reshape(((), self.size.hidden))?; // (rows, H)
-        Ok((hidden.matmul(&self.output_weight)?.broadcast_add(&self.output_bias)?, state))
-    }
-
-    /// Hidden states of the last layer, (N, H) or (T, N, H) with rows of no meaning after them, and the state behind them.
-    fn forward_fused(
+    /// Logits (rows, V), or with targets (rows) the loss; rows are (N) or (T N).
+    fn run(
         &self,
-        instructions: Instructions,
         ids: &Tensor,
         state: Option<&State>,
         outputs: Outputs,
+        targets: Option<&Tensor>,
+    ) -> Result<(Tensor, State)> {
+        if let Some(state) = state {
+            self.check_state(state, ids.dim(0)?)?;
+        }
+        if let Implementation::Fused(processor) = self.implementation {
+            return self.run_fused(processor, ids, state, outputs, targets);
+        }
+        let (hidden, state) = self.hidden_naive(ids, state, outputs)?;
+        let hidden = hidden.reshape(((), self.size.hidden))?; // (rows, H)
+        let logits = hidden.matmul(&self.output_weight)?.broadcast_add(&self.output_bias)?; // (rows, V)
+        match targets {
+            None => Ok((logits, state)),
+            Some(targets) => Ok((candle_nn::loss::cross_entropy(&logits, &targets.contiguous()?)?, state)),
+        }
+    }
+
+    /// [`CharLstm::run`] by the kernels.
+    fn run_fused(
+        &self,
+        processor: Processor,
+        ids: &Tensor,
+        state: Option<&State>,
+        outputs: Outputs,
+        targets: Option<&Tensor>,
     ) -> Result<(Tensor, State)> {
         let (batch, time) = ids.dims2()?;
         let zeros = Tensor::zeros((2, batch, self.size.hidden), DType::F32, self.device())?; // (2, N, H)
         let ids = ids.to_dtype(DType::U32)?;
-        let mut input = match &self.embedding {
-            None => ids,
-            Some(embedding) => naive::rows(embedding, &ids.t()?.contiguous()?)?, // (T, N, E)
+        let (mut input, mut source) = match &self.embedding {
+            None => (ids, Source::Ids),
+            Some(embedding) => (naive::rows(embedding, &ids.t()?.contiguous()?)?, Source::Vectors), // (T, N, E)
         };
-        let (mut hidden_states, mut cell_states) = (vec![], vec![]);
+        let mut states = vec![];
+        let mut top: Option<Link> = None;
         for (index, layer) in self.layers.iter().enumerate() {
-            let every = outputs == Outputs::All || index + 1 < self.layers.len();
             let initial = match state {
                 None => zeros.clone(),
                 Some(state) => Tensor::stack(&[state.hidden.get(index)?, state.cell.get(index)?], 0)?, // (2, N, H)
             };
-            let op = Sequence::new(instructions, time, every, state.is_none(), &layer.pool);
-            input = input.apply_op3(&layer.weights, &initial, op)?; // (T + 1, N, H) or (2, N, H)
-            let rows = input.dim(0)?;
-            hidden_states.push(input.get(rows - 2)?); // (N, H)
-            cell_states.push(input.get(rows - 1)?); // (N, H)
+            let steps = Arc::new(Mutex::new(layer.memory.1.take()));
+            let op = Sequence {
+                processor,
+                time,
+                source,
+                steps: steps.clone(),
+                zero_state: state.is_none(),
+                saved: Mutex::new(None),
+                pool: layer.memory.0.clone(),
+            };
+            input = input.apply_op3(&layer.weights, &initial, op)?; // (2, N, H)
+            states.push(input.clone());
+            source = Source::Below(steps.clone());
+            top = Some(steps);
         }
-        let state = State { hidden: Tensor::stack(&hidden_states, 0)?, cell: Tensor::stack(&cell_states, 0)? };
-        let hidden = match outputs {
-            // (T + 1, N, H): cutting off the cell state would cost more than the few rows of logits that come of it.
-            Outputs::All => input,
-            Outputs::Last => hidden_states.swap_remove(self.layers.len() - 1), // (N, H)
-        };
-        Ok((hidden, state))
+        let steps = top.filter(|_| outputs == Outputs::All);
+        let targets = targets.map(|targets| targets.to_dtype(DType::U32)?.to_vec1()).transpose()?;
+        let head = Head::new(processor, steps, targets, &self.memory);
+        let result = input.apply_op3(&self.output_weight, &self.output_bias, head)?; // (rows, V), or a scalar
+        let states = Tensor::stack(&states, 1)?; // (2, L, N, H)
+        Ok((result, State { hidden: states.get(0)?, cell: states.get(1)? }))
     }
 
-    /// The same by the reference.
-    fn forward_naive(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
+    /// Hidden states of the last layer, (N, H) or (T, N, H), and the state behind them, by the reference.
+    fn hidden_naive(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
         let (batch, _) = ids.dims2()?;
         let zeros = State::zeros(&self.size, batch, self.device())?;
         let state = state.unwrap_or(&zeros);

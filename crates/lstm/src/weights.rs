@@ -7,8 +7,8 @@ use model_card::{InputEncoding, ModelSize, tensors};
 
 use crate::{
     CharLstm, Error, Implementation, Result,
-    kernels::{Instructions, Pool},
-    network::{Layer, check_size},
+    kernels::{Pool, Processor},
+    network::{Layer, LayerMemory, check_size},
 };
 
 impl CharLstm {
@@ -63,16 +63,17 @@ impl CharLstm {
                 let input_weight = take(&tensors::weight_ih(index), &[gates, input])?.t()?; // (I, 4H)
                 let recurrent_weight = take(&tensors::weight_hh(index), &[gates, hidden])?.t()?; // (H, 4H)
                 let weights = Tensor::cat(&[input_weight, recurrent_weight, bias.unsqueeze(0)?], 0)?;
-                Ok(Layer { weights: variable(&weights)?, input, pool: Pool::default() }) // (I + H + 1, 4H)
+                Ok(Layer { weights: variable(&weights)?, input, memory: LayerMemory::default() }) // (I + H + 1, 4H)
             })
             .collect::<Result<_>>()?;
         Ok(Self {
             size: *size,
-            implementation: Implementation::Fused(Instructions::detect()),
+            implementation: Implementation::Fused(Processor::detect()),
             embedding: embedding.as_ref().map(variable).transpose()?,
             layers,
             output_weight: variable(&take(tensors::OUTPUT_WEIGHT, &[vocabulary, hidden])?.t()?)?, // (H, V)
             output_bias: variable(&take(tensors::OUTPUT_BIAS, &[vocabulary])?)?,                  // (V)
+            memory: Pool::default(),
         })
     }
 }

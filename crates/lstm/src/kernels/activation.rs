@@ -11,7 +11,7 @@ pub const SIGMOID_ERROR: f32 = 1.2e-7;
 /// Largest error of the hyperbolic tangent relative to the exact value, measured likewise.
 pub const TANH_ERROR: f32 = 3.6e-7;
 
-/// Largest error of the exponential in [`super::CrossEntropy`], relative to the exact value.
+/// Largest error of the softmax' exponential, relative to the exact value.
 pub const EXPONENTIAL_ERROR: f32 = 1.2e-7;
 
 /// Adding this rounds a small number to an integer, which then stands in the sum's lowest bits.
@@ -71,7 +71,7 @@ pub(crate) fn tanh<S: Lanes>(simd: S, x: S::Vector) -> S::Vector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{Instructions, Job};
+    use crate::kernels::{Instructions, processor::Job};
 
     /// Both functions of sixteen numbers.
     struct Both<'a>(&'a mut [f32; 16], &'a mut [f32; 16]);

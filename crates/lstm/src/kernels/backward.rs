@@ -6,38 +6,45 @@
 use std::ops::Range;
 
 use super::{
-    Job,
     activation::tanh,
     forward::Initial,
     lanes::Lanes,
-    layout::Sizes,
+    layout::{Sizes, column_panels},
     memory::Shared,
+    processor::Job,
     tile::{Left, accumulate, for_tiles, load, load_some, store, store_some},
 };
 
 /// Gradients that come from what the layer gave out.
 #[derive(Debug, Clone, Copy)]
 pub struct OutputGradient<'a> {
-    /// Of the hidden states: of all (T, N, H), or of the last one (N, H).
+    /// Of the final hidden state, (N, H).
     pub hidden: &'a [f32],
     /// Of the final cell state, (N, H).
     pub cell: &'a [f32],
-    /// Whether `hidden` has every time step.
-    pub every: bool,
+    /// Of the hidden states of all time steps, (T, N, H), if anything came from there.
+    pub steps: Option<&'a [f32]>,
 }
 
-impl<'a> OutputGradient<'a> {
-    /// The part of some units of a row at a time, if there is one.
+impl OutputGradient<'_> {
+    /// Adds what came to some units of a row at a time.
     #[inline(always)]
-    fn hidden_at(&self, sizes: &Sizes, time: usize, row: usize, units: Range<usize>) -> Option<&'a [f32]> {
-        let start = if self.every {
-            sizes.hidden_at(time, row)
-        } else if time + 1 == sizes.time {
-            row * sizes.hidden
-        } else {
-            return None;
-        };
-        Some(&self.hidden[start..][units])
+    fn add<S: Lanes>(
+        &self,
+        simd: S,
+        sizes: &Sizes,
+        time: usize,
+        row: usize,
+        units: &Range<usize>,
+        mut hidden: S::Vector,
+    ) -> S::Vector {
+        if let Some(steps) = self.steps {
+            hidden = simd.add(hidden, load_some(simd, &steps[sizes.hidden_at(time, row)..][units.clone()]));
+        }
+        if time + 1 == sizes.time {
+            hidden = simd.add(hidden, load_some(simd, &self.hidden[row * sizes.hidden..][units.clone()]));
+        }
+        hidden
     }
 }
 
@@ -80,7 +87,7 @@ impl Backward<'_> {
     /// One time step, or the state before the first one.
     #[inline(always)]
     fn step<S: Lanes>(&self, simd: S, time: Option<usize>) {
-        for (first, blocks) in self.sizes.panels(self.sizes.hidden) {
+        for (first, blocks) in column_panels(S::WIDTH, self.sizes.hidden) {
             if blocks == 4 {
                 for_tiles!(S, self.rows.clone(), |row, ROWS| self.tile::<S, ROWS, 4>(simd, time, first, row));
             } else {
@@ -115,8 +122,7 @@ impl Backward<'_> {
     #[inline(always)]
     fn cell<S: Lanes>(&self, simd: S, time: usize, block: usize, row: usize, hidden: S::Vector) {
         let (sizes, units, one) = (&self.sizes, self.sizes.units(block), simd.splat(1.0));
-        let given = self.output.hidden_at(sizes, time, row, units.clone());
-        let hidden = given.map_or(hidden, |given| simd.add(hidden, load_some(simd, given)));
+        let hidden = self.output.add(simd, sizes, time, row, &units, hidden);
         let start = sizes.gates_at(time, block, row);
         // SAFETY: this thread alone has this row, and no other slice of it is alive.
         let gates = unsafe { self.gates.write(start..start + 4 * S::WIDTH) };
@@ -222,7 +228,7 @@ pub struct InputGradient<'a> {
 impl Job for InputGradient<'_> {
     #[inline(always)]
     fn run<S: Lanes>(self, simd: S) {
-        for (first, blocks) in self.sizes.panels(self.sizes.input) {
+        for (first, blocks) in column_panels(S::WIDTH, self.sizes.input) {
             for time in 0..self.sizes.time {
                 if blocks == 4 {
                     for_tiles!(S, self.rows.clone(), |row, ROWS| self.tile::<S, ROWS, 4>(simd, time, first, row));

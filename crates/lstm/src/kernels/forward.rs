@@ -7,11 +7,11 @@
 use std::ops::Range;
 
 use super::{
-    Job,
     activation::{sigmoid, tanh},
     lanes::Lanes,
     layout::Sizes,
     memory::Shared,
+    processor::Job,
     tile::{Left, accumulate, for_tiles, load, load_some, store, store_some},
 };
 

@@ -6,10 +6,10 @@
 use std::ops::Range;
 
 use super::{
-    Job,
     lanes::Lanes,
     layout::Sizes,
     memory::Shared,
+    processor::Job,
     tile::{Left, accumulate, for_tiles, load, store},
 };
 

@@ -69,16 +69,14 @@ impl Sizes {
     pub fn hidden_at(&self, time: usize, row: usize) -> usize {
         (time * self.batch + row) * self.hidden
     }
+}
 
-    /// Panels into which the transposed weights' columns are cut: first column, and blocks in it, 4 or 1.
-    pub fn panels(&self, columns: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let (width, blocks) = (self.width, columns.div_ceil(self.width));
-        let wide = blocks / 4;
-        (0..wide)
-            .map(|panel| (panel * 4, 4))
-            .chain((wide * 4..blocks).map(|block| (block, 1)))
-            .map(move |(block, count)| (block * width, count))
-    }
+/// Panels into which the columns of transposed weights are cut: first column, and blocks in it, 4 or 1.
+pub fn column_panels(width: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    let blocks = columns.div_ceil(width);
+    let wide = blocks / 4;
+    let panels = (0..wide).map(|panel| (panel * 4, 4)).chain((wide * 4..blocks).map(|block| (block, 1)));
+    panels.map(move |(block, count)| (block * width, count))
 }
 
 /// Rows of a matrix (rows, 4H) into panels (blocks, rows, 4, W): for each block its columns, row under row.
@@ -133,7 +131,7 @@ pub fn unpack_row(sizes: &Sizes, lines: &[f32], row: &mut [f32]) {
 /// W) of C W columns each. This is the right operand that takes gradients of gates back to what the gates were made of.
 pub fn pack_transposed(sizes: &Sizes, matrix: &[f32], target: &mut [f32]) {
     let columns = matrix.len() / (4 * sizes.hidden);
-    for (first, blocks) in sizes.panels(columns) {
+    for (first, blocks) in column_panels(sizes.width, columns) {
         let across = blocks * sizes.width;
         let panel = &mut target[first * sizes.all_gates()..][..across * sizes.all_gates()];
         if columns < first + across || !sizes.hidden.is_multiple_of(sizes.width) {
@@ -157,6 +155,84 @@ pub fn pack_transposed(sizes: &Sizes, matrix: &[f32], target: &mut [f32]) {
 /// How long [`pack_transposed`]'s target is for a matrix of so many columns.
 pub fn transposed_length(sizes: &Sizes, columns: usize) -> usize {
     columns.div_ceil(sizes.width) * sizes.width * sizes.all_gates()
+}
+
+/// A matrix (rows, columns) cut into panels of four vectors, (panels, rows, 4 W), the last one filled up.
+#[derive(Debug, Clone, Copy)]
+pub struct Panels {
+    /// Rows.
+    pub rows: usize,
+    /// Real columns.
+    pub length: usize,
+    /// W: floats in a vector.
+    pub width: usize,
+}
+
+impl Panels {
+    /// Columns of a panel.
+    #[inline(always)]
+    pub fn across(&self) -> usize {
+        4 * self.width
+    }
+
+    /// Panels.
+    #[inline(always)]
+    pub fn count(&self) -> usize {
+        self.length.div_ceil(self.across())
+    }
+
+    /// Floats in all.
+    #[inline(always)]
+    pub fn size(&self) -> usize {
+        self.count() * self.rows * self.across()
+    }
+
+    /// The real columns of a panel.
+    #[inline(always)]
+    pub fn columns(&self, panel: usize) -> usize {
+        self.across().min(self.length - panel * self.across())
+    }
+
+    /// Where a row's part in a panel lies.
+    #[inline(always)]
+    pub fn place(&self, panel: usize, row: usize) -> Range<usize> {
+        let start = (panel * self.rows + row) * self.across();
+        start..start + self.across()
+    }
+
+    /// Lays a matrix out so; `matrix` holds some or all of the rows.
+    pub fn pack(&self, matrix: &[f32], target: &mut [f32]) {
+        for (row, numbers) in matrix.chunks_exact(self.length).enumerate() {
+            for (panel, numbers) in numbers.chunks(self.across()).enumerate() {
+                let (real, filling) = target[self.place(panel, row)].split_at_mut(numbers.len());
+                real.copy_from_slice(numbers);
+                filling.fill(0.0);
+            }
+        }
+    }
+
+    /// The matrix transposed, as the kernels read transposed weights: for each of [`column_panels`] of its rows, all of its
+    /// columns, filled up.
+    pub fn pack_transposed(&self, matrix: &[f32], target: &mut [f32]) {
+        let lines = self.count() * self.across();
+        target.fill(0.0);
+        for (first, blocks) in column_panels(self.width, self.rows) {
+            let across = blocks * self.width;
+            let panel = &mut target[first * lines..][..across * lines];
+            for (row, numbers) in matrix.chunks_exact(self.length).skip(first).take(across).enumerate() {
+                numbers.iter().zip(panel[row..].iter_mut().step_by(across)).for_each(|(from, to)| *to = *from);
+            }
+        }
+    }
+
+    /// And back.
+    pub fn unpack(&self, source: &[f32], matrix: &mut [f32]) {
+        for (row, numbers) in matrix.chunks_exact_mut(self.length).enumerate() {
+            for (panel, numbers) in numbers.chunks_mut(self.across()).enumerate() {
+                numbers.copy_from_slice(&source[self.place(panel, row)][..numbers.len()]);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::{
     marker::PhantomData,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Sixteen floats on a cache line of their own, so that no vector of a buffer straddles two.
@@ -85,7 +85,7 @@ impl<'a> Shared<'a> {
     }
 }
 
-/// What one layer's op needs of memory for one sequence, forward and back.
+/// What one layer's op needs of memory for one sequence, forward and back, beside [`Steps`].
 #[derive(Debug, Default)]
 pub struct Workspace {
     /// Token ids, (T, N).
@@ -100,8 +100,6 @@ pub struct Workspace {
     pub gates: Buffer,
     /// Cell states.
     pub cells: Buffer,
-    /// Hidden states (T, N, H), unless the op gives them all out.
-    pub hidden: Buffer,
     /// Gradient of the cell state.
     pub cell_gradient: Buffer,
     /// Transposed weights in panels.
@@ -110,28 +108,53 @@ pub struct Workspace {
     pub weight_gradient: Buffer,
 }
 
-/// Workspaces that wait for the next step.
-#[derive(Debug, Clone, Default)]
-pub struct Pool(Arc<Mutex<Vec<Workspace>>>);
+/// What goes from a layer to the one above it, and back.
+#[derive(Debug, Default)]
+pub struct Steps {
+    /// Hidden states, (T, N, H).
+    pub hidden: Buffer,
+    /// Their gradient, (T, N, H), once `returned`.
+    pub gradient: Buffer,
+    /// Whether the layer above has left the gradient.
+    pub returned: bool,
+}
 
-impl Pool {
-    /// A workspace, used before if there is one.
-    pub fn take(&self) -> Box<Lease> {
-        let workspace = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        Box::new(Lease { workspace, pool: self.clone() })
+/// Memory that waits for the next step.
+#[derive(Debug, Default)]
+pub struct Pool<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T> Clone for Pool<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 
-/// A workspace that goes back to its pool when dropped.
+impl<T: Default> Pool<T> {
+    /// A piece of memory, used before if there is one.
+    pub fn take(&self) -> Lease<T> {
+        let memory = lock(&self.0).pop().unwrap_or_default();
+        Lease { memory, pool: self.clone() }
+    }
+}
+
+/// Memory that goes back to its pool when dropped.
 #[derive(Debug)]
-pub struct Lease {
+pub struct Lease<T: Default> {
     /// The memory.
-    pub workspace: Workspace,
-    pool: Pool,
+    pub memory: T,
+    pool: Pool<T>,
 }
 
-impl Drop for Lease {
+impl<T: Default> Drop for Lease<T> {
     fn drop(&mut self) {
-        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut self.workspace));
+        lock(&self.pool.0).push(std::mem::take(&mut self.memory));
     }
+}
+
+/// Steps that two ops of one graph share: the one that wrote them and the one that reads them.
+pub type Link = Arc<Mutex<Lease<Steps>>>;
+
+/// Locks, whatever happened to a thread that held the lock: memory of numbers cannot be left in a broken state.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,17 +1,18 @@
-//! RMSprop in place: two passes over memory where candle's pointwise ops would take eight and allocate for each.
+//! `RMSprop` in place: two passes over memory where candle's pointwise ops would take eight and allocate for each.
 
 use std::ops::Range;
 
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, bail};
 
 use super::{
-    Instructions, Job, floats, floats_mut, in_parallel,
     lanes::Lanes,
     memory::Shared,
+    processor::{Job, Processor},
+    tensors::{floats, floats_mut},
     tile::{load_some, store_some},
 };
 
-/// RMSprop as Keras has it (Tieleman and Hinton 2012): s ← ρ s + (1 - ρ) g²; p ← p - η g / √(s + ε).
+/// `RMSprop` as Keras has it (Tieleman and Hinton 2012): s ← ρ s + (1 - ρ) g²; p ← p - η g / √(s + ε).
 #[derive(Debug, Clone, Copy)]
 pub struct RmsProp {
     /// η
@@ -21,7 +22,7 @@ pub struct RmsProp {
     /// ε
     pub epsilon: f32,
     /// What to compute with.
-    pub instructions: Instructions,
+    pub processor: Processor,
 }
 
 impl RmsProp {
@@ -82,7 +83,7 @@ fn apply(rule: &RmsProp, target: &mut [f32], operands: [&[f32]; 2], squares: boo
         bail!("rms-prop: a parameter of {count} numbers has a gradient or mean square of another length");
     }
     let job = Update { rule, range: 0..count, target: Shared::new(target), operands, squares };
-    in_parallel(count, count, |range| rule.instructions.run(Update { range, ..job.clone() }));
+    rule.processor.run(count, 8 * count, |range| Update { range, ..job.clone() });
     Ok(())
 }
 
