@@ -103,7 +103,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn random_ids(options: &Options, dims: &[usize]) -> Result<Tensor, candle_core::Error> {
     let count: usize = dims.iter().product();
     let ids: Vec<u32> =
-        (0..count as u64).map(|index| (index * 0x9E37_79B9 >> 7) as u32 % options.size.vocabulary as u32).collect();
+        (0..count as u64).map(|index| ((index * 0x9E37_79B9) >> 7) as u32 % options.size.vocabulary as u32).collect();
     Tensor::from_vec(ids, dims, &Device::Cpu)?.to_dtype(DType::U32)
 }
 
