@@ -10,8 +10,9 @@ use rand_chacha::{
 };
 
 use crate::{
-    CharLstm, Result,
-    network::{Layer, check_size},
+    CharLstm, Implementation, Result,
+    kernels::{Pool, Processor},
+    network::{Layer, LayerMemory, check_size},
 };
 
 /// A network with the weights that Keras would start from (`glorot_uniform`, `orthogonal`, `unit_forget_bias`).
@@ -33,12 +34,20 @@ pub fn network(size: &ModelSize, seed: u64, device: &Device) -> Result<CharLstm>
             weights.extend(draws.orthogonal(hidden, 4 * hidden)); // (I + H, 4H)
             weights.extend((0..4 * hidden).map(|column| if column / hidden == 1 { 1.0 } else { 0.0 }));
             let weights = Tensor::from_vec(weights, (input + hidden + 1, 4 * hidden), device)?;
-            Ok(Layer { weights: Var::from_tensor(&weights)?, input }) // (I + H + 1, 4H)
+            Ok(Layer { weights: Var::from_tensor(&weights)?, input, memory: LayerMemory::default() }) // (I + H + 1, 4H)
         })
         .collect::<Result<_>>()?;
     let output_weight = Var::from_vec(draws.glorot(hidden, vocabulary), (hidden, vocabulary), device)?; // (H, V)
     let output_bias = Var::from_vec(vec![0f32; vocabulary], vocabulary, device)?; // (V)
-    Ok(CharLstm { size: *size, embedding, layers, output_weight, output_bias })
+    Ok(CharLstm {
+        size: *size,
+        implementation: Implementation::Fused(Processor::detect()),
+        embedding,
+        layers,
+        output_weight,
+        output_bias,
+        memory: Pool::default(),
+    })
 }
 
 /// A stream of random numbers.

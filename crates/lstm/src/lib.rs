@@ -22,9 +22,10 @@ mod init;
 mod network;
 mod weights;
 
+pub mod kernels;
 pub mod naive;
 
-pub use network::{CharLstm, Outputs, State};
+pub use network::{CharLstm, Implementation, Outputs, State};
 
 /// What can go wrong between ids and logits.
 #[derive(Debug, thiserror::Error)]

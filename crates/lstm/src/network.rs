@@ -1,9 +1,15 @@
 //! The network's weights as variables, and the way from ids to logits through them.
 
+use std::sync::{Arc, Mutex};
+
 use candle_core::{DType, Device, Tensor, Var};
 use model_card::{InputEncoding, ModelSize};
 
-use crate::{Error, Result, init, naive};
+use crate::{
+    Error, Result, init,
+    kernels::{Head, HeadMemory, Link, Pool, Processor, Sequence, Source, Steps, Workspace},
+    naive,
+};
 
 /// Which time steps get logits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +43,15 @@ impl State {
     }
 }
 
+/// How the layers are computed. All give the same numbers up to rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Implementation {
+    /// [`naive`]: candle's ordinary ops, one time step after another.
+    Naive,
+    /// [`kernels`](crate::kernels): one op a layer.
+    Fused(Processor),
+}
+
 /// A layer's weights in the layout of this crate: inputs along the rows, so that a token's row is one piece of memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Layer {
@@ -46,7 +61,12 @@ pub(crate) struct Layer {
     pub(crate) weights: Var,
     /// I: length of the input vector, or tokens where the input is one-hot.
     pub(crate) input: usize,
+    /// Memory of the fused op, kept from step to step.
+    pub(crate) memory: LayerMemory,
 }
+
+/// Memory of a layer's fused op: its own, and the steps that it hands on.
+pub(crate) type LayerMemory = (Pool<Workspace>, Pool<Steps>);
 
 /// A character LSTM: token ids in, `layers` LSTM layers, a dense layer to one logit per token.
 ///
@@ -54,6 +74,7 @@ pub(crate) struct Layer {
 #[derive(Debug, Clone)]
 pub struct CharLstm {
     pub(crate) size: ModelSize,
+    pub(crate) implementation: Implementation,
     /// (V, E), for an embedded input.
     pub(crate) embedding: Option<Var>,
     pub(crate) layers: Vec<Layer>,
@@ -61,6 +82,8 @@ pub struct CharLstm {
     pub(crate) output_weight: Var,
     /// (V)
     pub(crate) output_bias: Var,
+    /// Memory of the dense layer's fused op.
+    pub(crate) memory: Pool<HeadMemory>,
 }
 
 impl CharLstm {
@@ -70,6 +93,12 @@ impl CharLstm {
     /// uniform in ±0.05.
     pub fn init(size: &ModelSize, seed: u64, device: &Device) -> Result<Self> {
         init::network(size, seed, device)
+    }
+
+    /// The same network, weights shared, computed in another way. A new network takes the fastest there is.
+    #[must_use]
+    pub fn with_implementation(&self, implementation: Implementation) -> Self {
+        Self { implementation, ..self.clone() }
     }
 
     /// The sizes of the network.
@@ -95,17 +124,107 @@ impl CharLstm {
     /// Logits are (N, V) for [`Outputs::Last`] and (N, T, V) for [`Outputs::All`]. Without a state the sequence starts
     /// from zeros; gradients flow into a given state unless it is detached.
     pub fn forward(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
-        let (batch, _) = check_ids(ids)?;
-        if let Some(state) = state {
-            self.check_state(state, batch)?;
-        }
-        let (hidden, state) = self.forward_naive(ids, state, outputs)?;
-        let logits = hidden.broadcast_matmul(&self.output_weight)?.broadcast_add(&self.output_bias)?; // (…, V)
-        Ok((if outputs == Outputs::All { logits.transpose(0, 1)? } else { logits }, state))
+        let (batch, time) = check_ids(ids)?;
+        let (logits, state) = self.run(ids, state, outputs, None)?; // (rows, V)
+        let logits = match outputs {
+            Outputs::Last => logits,
+            Outputs::All => logits.reshape((time, batch, self.size.vocabulary))?.transpose(0, 1)?, // (N, T, V)
+        };
+        Ok((logits, state))
     }
 
-    /// Hidden states of the last layer, (N, H) or (T, N, H), and the state behind them.
-    fn forward_naive(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
+    /// Mean cross-entropy in nats of the tokens `targets` after `ids` (N, T), and the state behind the sequence.
+    ///
+    /// Targets are u32, (N) for [`Outputs::Last`] and (N, T) for [`Outputs::All`]. This is the way to train: it spares the
+    /// passes over the logits that a loss of candle's ordinary ops takes.
+    pub fn loss(
+        &self,
+        ids: &Tensor,
+        targets: &Tensor,
+        state: Option<&State>,
+        outputs: Outputs,
+    ) -> Result<(Tensor, State)> {
+        let (batch, time) = check_ids(ids)?;
+        let expected = if outputs == Outputs::All { vec![batch, time] } else { vec![batch] };
+        if targets.dims() != expected {
+            let found = targets.dims().to_vec();
+            return Err(Error::WrongShape { name: "the tensor of targets".into(), found, expected });
+        }
+        let targets = if outputs == Outputs::All { targets.t()?.flatten_all()? } else { targets.clone() }; // (rows)
+        self.run(ids, state, outputs, Some(&targets))
+    }
+
+    /// Logits (rows, V), or with targets (rows) the loss; rows are (N) or (T N).
+    fn run(
+        &self,
+        ids: &Tensor,
+        state: Option<&State>,
+        outputs: Outputs,
+        targets: Option<&Tensor>,
+    ) -> Result<(Tensor, State)> {
+        if let Some(state) = state {
+            self.check_state(state, ids.dim(0)?)?;
+        }
+        if let Implementation::Fused(processor) = self.implementation {
+            return self.run_fused(processor, ids, state, outputs, targets);
+        }
+        let (hidden, state) = self.hidden_naive(ids, state, outputs)?;
+        let hidden = hidden.reshape(((), self.size.hidden))?; // (rows, H)
+        let logits = hidden.matmul(&self.output_weight)?.broadcast_add(&self.output_bias)?; // (rows, V)
+        match targets {
+            None => Ok((logits, state)),
+            Some(targets) => Ok((candle_nn::loss::cross_entropy(&logits, &targets.contiguous()?)?, state)),
+        }
+    }
+
+    /// [`CharLstm::run`] by the kernels.
+    fn run_fused(
+        &self,
+        processor: Processor,
+        ids: &Tensor,
+        state: Option<&State>,
+        outputs: Outputs,
+        targets: Option<&Tensor>,
+    ) -> Result<(Tensor, State)> {
+        let (batch, time) = ids.dims2()?;
+        let zeros = Tensor::zeros((2, batch, self.size.hidden), DType::F32, self.device())?; // (2, N, H)
+        let ids = ids.to_dtype(DType::U32)?;
+        let (mut input, mut source) = match &self.embedding {
+            None => (ids, Source::Ids),
+            Some(embedding) => (naive::rows(embedding, &ids.t()?.contiguous()?)?, Source::Vectors), // (T, N, E)
+        };
+        let mut states = vec![];
+        let mut top: Option<Link> = None;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let initial = match state {
+                None => zeros.clone(),
+                Some(state) => Tensor::stack(&[state.hidden.get(index)?, state.cell.get(index)?], 0)?, // (2, N, H)
+            };
+            let steps = Arc::new(Mutex::new(layer.memory.1.take()));
+            let op = Sequence {
+                processor,
+                time,
+                source,
+                steps: steps.clone(),
+                zero_state: state.is_none(),
+                saved: Mutex::new(None),
+                pool: layer.memory.0.clone(),
+            };
+            input = input.apply_op3(&layer.weights, &initial, op)?; // (2, N, H)
+            states.push(input.clone());
+            source = Source::Below(steps.clone());
+            top = Some(steps);
+        }
+        let steps = top.filter(|_| outputs == Outputs::All);
+        let targets = targets.map(|targets| targets.to_dtype(DType::U32)?.to_vec1()).transpose()?;
+        let head = Head::new(processor, steps, targets, &self.memory);
+        let result = input.apply_op3(&self.output_weight, &self.output_bias, head)?; // (rows, V), or a scalar
+        let states = Tensor::stack(&states, 1)?; // (2, L, N, H)
+        Ok((result, State { hidden: states.get(0)?, cell: states.get(1)? }))
+    }
+
+    /// Hidden states of the last layer, (N, H) or (T, N, H), and the state behind them, by the reference.
+    fn hidden_naive(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
         let (batch, _) = ids.dims2()?;
         let zeros = State::zeros(&self.size, batch, self.device())?;
         let state = state.unwrap_or(&zeros);

@@ -6,8 +6,9 @@ use candle_core::{DType, Device, Tensor, Var};
 use model_card::{InputEncoding, ModelSize, tensors};
 
 use crate::{
-    CharLstm, Error, Result,
-    network::{Layer, check_size},
+    CharLstm, Error, Implementation, Result,
+    kernels::{Pool, Processor},
+    network::{Layer, LayerMemory, check_size},
 };
 
 impl CharLstm {
@@ -20,7 +21,7 @@ impl CharLstm {
         if let Some(embedding) = &self.embedding {
             all.insert(tensors::EMBEDDING_WEIGHT.into(), embedding.as_detached_tensor().force_contiguous()?); // (V, E)
         }
-        for (index, Layer { weights, input }) in self.layers.iter().enumerate() {
+        for (index, Layer { weights, input, .. }) in self.layers.iter().enumerate() {
             let weights = weights.as_detached_tensor(); // (I + H + 1, 4H)
             let bias = weights.get(input + hidden)?.force_contiguous()?; // (4H)
             all.insert(tensors::weight_ih(index), transposed(&weights.narrow(0, 0, *input)?)?); // (4H, I)
@@ -62,15 +63,17 @@ impl CharLstm {
                 let input_weight = take(&tensors::weight_ih(index), &[gates, input])?.t()?; // (I, 4H)
                 let recurrent_weight = take(&tensors::weight_hh(index), &[gates, hidden])?.t()?; // (H, 4H)
                 let weights = Tensor::cat(&[input_weight, recurrent_weight, bias.unsqueeze(0)?], 0)?;
-                Ok(Layer { weights: variable(&weights)?, input }) // (I + H + 1, 4H)
+                Ok(Layer { weights: variable(&weights)?, input, memory: LayerMemory::default() }) // (I + H + 1, 4H)
             })
             .collect::<Result<_>>()?;
         Ok(Self {
             size: *size,
+            implementation: Implementation::Fused(Processor::detect()),
             embedding: embedding.as_ref().map(variable).transpose()?,
             layers,
             output_weight: variable(&take(tensors::OUTPUT_WEIGHT, &[vocabulary, hidden])?.t()?)?, // (H, V)
             output_bias: variable(&take(tensors::OUTPUT_BIAS, &[vocabulary])?)?,                  // (V)
+            memory: Pool::default(),
         })
     }
 }

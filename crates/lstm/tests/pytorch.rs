@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var, backprop::GradStore};
-use lstm::{CharLstm, Outputs, State};
+use lstm::{
+    CharLstm, Implementation, Outputs, State,
+    kernels::{Instructions, Processor},
+};
 use model_card::{InputEncoding, ModelSize};
 
 /// Largest difference allowed, as a share of the largest number of the expected tensor.
@@ -14,7 +17,14 @@ fn logits_states_and_gradients_are_those_of_pytorch() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pytorch.safetensors");
     let file = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
     for case in ["last", "all", "embedded", "three-layers", "one-of-each", "wide"] {
-        check(&Case(case, &file)).unwrap_or_else(|error| panic!("{case}: {error}"));
+        let processor = |instructions| Processor { instructions, threads: 2 };
+        let fused = Instructions::available().into_iter().map(processor).map(Implementation::Fused);
+        for implementation in fused.chain([Implementation::Naive]) {
+            println!("{case}, {implementation:?}");
+            for fused_loss in [false, true] {
+                check(&Case(case, &file), implementation, fused_loss).unwrap_or_else(|error| panic!("{case}: {error}"));
+            }
+        }
     }
 }
 
@@ -54,20 +64,25 @@ impl Case<'_> {
     }
 }
 
-fn check(case: &Case<'_>) -> Result<()> {
+fn check(case: &Case<'_>, implementation: Implementation, fused_loss: bool) -> Result<()> {
     let size = case.size();
-    let network = CharLstm::load(case.weights(), &size, &Device::Cpu).unwrap();
+    let network = CharLstm::load(case.weights(), &size, &Device::Cpu).unwrap().with_implementation(implementation);
     let targets = case.tensor("targets").to_dtype(DType::U32)?;
     let outputs = if targets.rank() == 2 { Outputs::All } else { Outputs::Last };
     let initial = [Var::from_tensor(case.tensor("hidden"))?, Var::from_tensor(case.tensor("cell"))?];
     let state = State { hidden: initial[0].as_tensor().clone(), cell: initial[1].as_tensor().clone() };
     let ids = case.tensor("ids").to_dtype(DType::U32)?;
-    let (logits, end) = network.forward(&ids, Some(&state), outputs).unwrap();
+    let (logits, mut end) = network.forward(&ids, Some(&state), outputs).unwrap();
     case.assert_close("logits", &logits);
     case.assert_close("final_hidden", &end.hidden);
     case.assert_close("final_cell", &end.cell);
-
-    let entropy = candle_nn::loss::cross_entropy(&logits.reshape(((), size.vocabulary))?, &targets.flatten_all()?)?;
+    let entropy = if fused_loss {
+        let (loss, again) = network.loss(&ids, &targets, Some(&state), outputs).unwrap();
+        end = again;
+        loss
+    } else {
+        candle_nn::loss::cross_entropy(&logits.reshape(((), size.vocabulary))?, &targets.flatten_all()?)?
+    };
     let objective = ((entropy + end.hidden.sqr()?.mean_all()?)? + end.cell.sqr()?.mean_all()?)?;
     case.assert_close("objective", &objective);
     let gradients = objective.backward()?;
