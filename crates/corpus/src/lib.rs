@@ -7,6 +7,30 @@
 //!
 //! This crate knows of files and of the vocabulary; it knows nothing of tensors, networks or training.
 //!
+//! ```
+//! use std::sync::atomic::AtomicBool;
+//! use corpus::prepare::{Options, prepare};
+//! use corpus::{Corpus, Permutation, Split, Windows};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let text = folder.path().join("tale.txt");
+//! std::fs::write(&text, "The tide turned. ".repeat(20))?;
+//! let shards = folder.path().join("shards");
+//! let options = Options { inputs: vec![text], output: shards.clone(), name: "tale".into(), ..Options::default() };
+//! prepare(&options, &mut |_progress| (), &AtomicBool::new(false))?;
+//!
+//! let corpus = Corpus::open(&shards)?;
+//! corpus.verify()?;
+//! let training = corpus.split(Split::Train).expect("there is always one");
+//! let windows = Windows::new(training, 40, 3);
+//! let mut window = [0; 40];
+//! for index in Permutation::new(windows.len(), 7).iter() {
+//!     windows.window(index, &mut window); // (T)
+//!     let _next = windows.target(index);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What lies in a folder
 //!
 //! - `index.json`: vocabulary, normalisation, splits, provenance and the list of shards ([`Index`]);

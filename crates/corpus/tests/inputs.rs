@@ -144,7 +144,7 @@ fn text_is_normalised_as_asked() {
 #[test]
 fn splits_are_recorded_and_keep_to_themselves() {
     let place = Place::new();
-    let names: String = (0..200).map(|number| format!("n{number}\n")).collect();
+    let names = (0..200).map(|number| format!("n{number}")).collect::<Vec<_>>().join("\n") + "\n";
     place.file("names.txt", &names);
     let report = place.prepare(&["names.txt"], &["--split", "80/10/10", "--window", "1"]);
     assert_eq!(report["splits"].to_string(), r#"{"test":89,"train":712,"validation":89}"#);
@@ -182,7 +182,7 @@ fn what_has_not_changed_is_left_alone_and_what_has_is_noticed() {
     assert_eq!(place.contents("shards"), before);
 
     // Another time, the same text.
-    let later = SystemTime::now() + Duration::from_secs(60);
+    let later = SystemTime::now() + Duration::from_mins(1);
     fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
     assert_eq!(place.prepare(&["tale.txt"], &[])["outcome"], "same-text");
     assert_eq!(place.prepare(&["tale.txt"], &[])["outcome"], "unchanged");

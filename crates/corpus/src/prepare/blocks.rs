@@ -200,3 +200,40 @@ fn stands_alone(bytes: &[u8]) -> bool {
 fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_cut_where_nothing_joins() {
+        let rules = |text, nfc| Rules { text, nfc, strip_gutenberg: false };
+        let (bytes, text, composed) = (rules(false, false), rules(true, false), rules(true, true));
+        let cases: [(&[u8], Rules, usize); 16] = [
+            (b"abcd", text, 3),
+            // Between CR and LF never; before any other LF.
+            (b"abc\r\n", text, 3),
+            (b"abc\r\n", bytes, 3),
+            (b"abc\n\n", text, 4),
+            // Bytes anywhere, characters whole.
+            ("ab\u{1f40b}".as_bytes(), bytes, 5),
+            ("ab\u{1f40b}".as_bytes(), text, 2),
+            ("ab\u{1f40b}".as_bytes(), composed, 2),
+            ("a\u{6f22}\u{5b57}".as_bytes(), composed, 4),
+            // What composes, and what could with more to come, stays together.
+            ("ae\u{301}\u{323}".as_bytes(), text, 4),
+            ("ae\u{301}\u{323}".as_bytes(), composed, 1),
+            ("a\u{1100}\u{1161}\u{11a8}".as_bytes(), composed, 1),
+            // Broken sequences: not inside one, but between bytes that belong to none.
+            (b"ab\xf0\x9f\x90", text, 2),
+            (b"a\x80\x80\x80\x80\x80", text, 5),
+            // Nothing to hold on to: some cut is better than none.
+            ("\u{301}\u{301}\u{301}".as_bytes(), composed, 4),
+            (b"\r\n", text, 2),
+            (b"a", text, 1),
+        ];
+        for (block, rules, cut) in cases {
+            assert_eq!(last_cut(block, rules), cut, "{block:x?} {rules:?}");
+        }
+    }
+}

@@ -325,6 +325,8 @@ impl SplitShards {
             let name = format!("{split}-{:05}-{:016x}.shard", self.finished.len(), shared.run);
             let shard = writer.finish(name, self.offset)?;
             self.offset += shard.entry().count;
+            // One shard a split is on its way to the disk while the next is written, and no more.
+            self.finished.last_mut().map_or(Ok(()), FinishedShard::settle)?;
             self.finished.push(shard);
         }
         Ok(())

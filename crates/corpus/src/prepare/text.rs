@@ -57,6 +57,11 @@ impl Reading {
             Err(_) if self.lossy => String::from_utf8_lossy(&block.bytes),
             Err(error) => return Err(error.valid_up_to()),
         };
+        // Before anything is dropped: CR, a dropped character and LF are no line end, wherever a block is cut.
+        let text = match self.documents {
+            Documents::Lines if text.contains("\r\n") => Cow::Owned(text.replace("\r\n", "\n")),
+            _ => text,
+        };
         let text = self.normalisation.apply(&text);
         let bytes = text.as_bytes();
         match self.unit {
@@ -79,7 +84,8 @@ impl Reading {
         let mut start = 0;
         if self.documents == Documents::Lines {
             for end in memchr_iter(b'\n', bytes) {
-                let stop = if end > start && bytes[end - 1] == b'\r' { end - 1 } else { end };
+                let crlf = !self.decodes() && end > start && bytes[end - 1] == b'\r';
+                let stop = end - usize::from(crlf);
                 if stop > start {
                     receive(piece(start..stop));
                     fresh = false;

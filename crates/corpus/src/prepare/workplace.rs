@@ -59,12 +59,13 @@ impl Workplace {
     }
 
     /// Gives all shards their names, or none.
-    pub fn publish(&self, shards: Vec<FinishedShard>) -> Result<()> {
+    pub fn publish(&self, mut shards: Vec<FinishedShard>) -> Result<()> {
+        shards.iter_mut().try_for_each(FinishedShard::settle)?;
         let mut published = Vec::new();
         for shard in shards {
             let path = self.folder.join(&shard.entry().file);
             let new = !path.exists();
-            if let Err(error) = shard.publish(&self.folder) {
+            if let Err(error) = shard.publish() {
                 for path in published {
                     let _ = fs::remove_file(path);
                 }

@@ -1,8 +1,9 @@
 //! Writes shards under temporary names; they get their own names together, once all are whole.
 
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use tempfile::{Builder, NamedTempFile, TempPath};
 use xxhash_rust::xxh3::Xxh3;
@@ -55,7 +56,7 @@ impl ShardWriter {
         self.bytes
     }
 
-    /// Writes the header and syncs; `offset` counts the ids of the corpus before this shard.
+    /// Writes the header and begins to sync; `offset` counts the ids of the corpus before this shard.
     pub fn finish(mut self, name: String, offset: u64) -> Result<FinishedShard> {
         let Shared { width, vocabulary, run } = self.shared;
         let (count, checksum) = (self.bytes / width.bytes() as u64, self.hash.digest());
@@ -63,18 +64,26 @@ impl ShardWriter {
         let file = self.file.as_file_mut();
         file.rewind()
             .and_then(|()| file.write_all(&header.to_bytes()))
-            .and_then(|()| file.sync_all())
             .map_err(|source| Error::Write { path: self.folder.join(&name), source })?;
-        // The handle is closed here: a corpus may have more shards than a process may have open files.
-        let path = self.file.into_temp_path();
-        Ok(FinishedShard { path, entry: ShardEntry { file: name, offset, count, checksum } })
+        // The disk takes longer over a shard than the next one takes to encode.
+        let (file, path) = self.file.into_parts();
+        let syncing = Some(thread::spawn(move || file.sync_all()));
+        Ok(FinishedShard {
+            path,
+            folder: self.folder,
+            entry: ShardEntry { file: name, offset, count, checksum },
+            syncing,
+        })
     }
 }
 
 /// A whole shard that still has its temporary name. Dropped, it takes its file along.
 pub struct FinishedShard {
     path: TempPath,
+    folder: PathBuf,
     entry: ShardEntry,
+    /// Owns the open file, and closes it: a corpus may have more shards than a process may have open files.
+    syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl FinishedShard {
@@ -83,9 +92,19 @@ impl FinishedShard {
         &self.entry
     }
 
+    /// Waits until the disk has it.
+    pub fn settle(&mut self) -> Result<()> {
+        let synced = match self.syncing.take().map(JoinHandle::join) {
+            Some(Ok(synced)) => synced,
+            Some(Err(_)) => Err(io::Error::other("the thread that synced it ended early")),
+            None => Ok(()),
+        };
+        synced.map_err(|source| Error::Write { path: self.folder.join(&self.entry.file), source })
+    }
+
     /// Gives the file its name.
-    pub fn publish(self, folder: &Path) -> Result<()> {
-        let path = folder.join(&self.entry.file);
+    pub fn publish(self) -> Result<()> {
+        let path = self.folder.join(&self.entry.file);
         self.path.persist(&path).map_err(|error| Error::Write { path, source: error.error })
     }
 }
