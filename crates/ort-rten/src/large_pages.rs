@@ -5,8 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 /// An allocator for `#[global_allocator]` that asks the system for large pages under every block of 2 MiB or more.
 ///
 /// A step of a recurrent model reads all of its weights once, and on pages of 4 KiB the processor spends a good part of
-/// that time on finding out where the next page is: with 12 MB of weights a step took 1.3 to 1.5 times as long as on
-/// pages of 2 MiB. Linux gives such pages where `/sys/kernel/mm/transparent_hugepage/enabled` says `madvise` (the usual
+/// that time on finding out where the next page is: with 13 MB of weights a step took 1.3 times as long as on pages of
+/// 2 MiB. Linux gives such pages where `/sys/kernel/mm/transparent_hugepage/enabled` says `madvise` (the usual
 /// setting) or `always`. Elsewhere, and for smaller blocks, this is the [`System`] allocator.
 ///
 /// ```
