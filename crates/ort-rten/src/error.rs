@@ -134,7 +134,7 @@ impl Error {
     /// Moves the error to the heap, where the caller owns it until it calls `ReleaseStatus`.
     #[cold]
     pub(crate) fn into_status(self) -> OrtStatusPtr {
-        status(self.code(), self.to_string())
+        status(self.code(), &self.to_string())
     }
 }
 
@@ -146,7 +146,7 @@ struct Status {
 
 impl ffi::Handle<OrtStatus> for Status {}
 
-fn status(code: OrtErrorCode, message: String) -> OrtStatusPtr {
+fn status(code: OrtErrorCode, message: &str) -> OrtStatusPtr {
     // A zero would end the C string early: text from a damaged file may hold one.
     let message = CString::new(message.replace('\0', "\u{fffd}")).unwrap_or_default();
     OrtStatusPtr(ffi::into_raw(Status { code, message }))
@@ -168,7 +168,7 @@ unsafe extern "system" fn create_status(code: OrtErrorCode, message: *const c_ch
         // this) the read runs past the buffer.
         unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()
     };
-    status(code, message)
+    status(code, &message)
 }
 
 unsafe extern "system" fn get_error_code(pointer: *const OrtStatus) -> OrtErrorCode {

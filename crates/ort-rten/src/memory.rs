@@ -112,7 +112,7 @@ unsafe extern "system" fn allocate(_: *mut OrtAllocator, size: usize) -> *mut c_
         if start.is_null() {
             return ptr::null_mut();
         }
-        start.cast::<usize>().write(size);
+        start.cast::<[u8; size_of::<usize>()]>().write(size.to_ne_bytes());
         start.add(HEADER).cast()
     }
 }
@@ -125,7 +125,8 @@ unsafe extern "system" fn free(_: *mut OrtAllocator, block: *mut c_void) {
     // anything else with this allocator corrupts the heap, as with `free` in C.)
     unsafe {
         let start = block.cast::<u8>().sub(HEADER);
-        if let Some(layout) = layout(start.cast::<usize>().read()) {
+        let size = usize::from_ne_bytes(start.cast::<[u8; size_of::<usize>()]>().read());
+        if let Some(layout) = layout(size) {
             dealloc(start, layout);
         }
     }

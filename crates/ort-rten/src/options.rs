@@ -343,7 +343,7 @@ unsafe extern "system" fn set_run_tag(options: *mut OrtRunOptions, tag: *const c
     ffi::guard(|| {
         // SAFETY: see above.
         let (options, tag) = unsafe { (ffi::borrow_mut::<RunOptions, _>(options)?, ffi::text(tag)?) };
-        options.tag = tag.to_owned();
+        tag.clone_into(&mut options.tag);
         Ok(())
     })
 }

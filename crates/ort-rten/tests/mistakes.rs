@@ -13,7 +13,7 @@ use ort::{
 #[track_caller]
 fn check<'i, 'v: 'i, const N: usize>(inputs: impl Into<SessionInputs<'i, 'v, N>>, message: &str) {
     let mut session = open("character.onnx");
-    let error = session.run(inputs).err().expect("the run should fail").to_string();
+    let error = session.run(inputs).expect_err("the run should fail").to_string();
     assert!(error.contains(message), "`{error}` should contain `{message}`");
     assert_close(&results(&Inputs::new().run(&mut session).unwrap()), &expected(), 1e-6);
 }

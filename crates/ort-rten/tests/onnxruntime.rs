@@ -46,8 +46,12 @@ fn run() -> (Vec<String>, Results) {
     let environment = environment_over(|| unreachable!("set by the caller"));
     let builder = Session::builder(environment).unwrap();
     let mut session = builder.with_intra_threads(1).unwrap().commit_from_file(fixture("character.onnx")).unwrap();
-    let mut description: Vec<String> =
-        session.inputs().iter().chain(session.outputs()).map(|outlet| format!("{outlet:?}")).collect();
+    let mut description: Vec<String> = session
+        .inputs()
+        .iter()
+        .chain(session.outputs())
+        .map(|outlet| format!("{} {:?}", outlet.name(), outlet.dtype()))
+        .collect();
     {
         let metadata = session.metadata().unwrap();
         let custom = metadata.custom("scrimshaw.card");

@@ -14,7 +14,7 @@ use ort::{
 
 /// The one environment of the process, over this crate.
 pub fn environment() -> &'static Environment {
-    environment_over(|| ort_rten::api())
+    environment_over(ort_rten::api)
 }
 
 /// The one environment of the process, over the interface that the first caller gives.
