@@ -23,7 +23,7 @@ pub fn fetch(url: &str, expected: Option<&str>, path: &Path) -> Result<()> {
     let folder = path.parent().context("the cache has no folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut file = tempfile::Builder::new()
-        .make_in(folder, File::create_new)
+        .make_in(folder, |path| File::create_new(path))
         .with_context(|| format!("cannot write into {}", folder.display()))?;
     let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
     bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")?);

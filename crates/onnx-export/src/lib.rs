@@ -146,7 +146,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     };
     std::fs::create_dir_all(folder)?;
     // `File::create_new`: readable as any new file is, where a temporary one would be its owner's alone.
-    let mut file = tempfile::Builder::new().make_in(folder, File::create_new)?;
+    let mut file = tempfile::Builder::new().make_in(folder, |path| File::create_new(path))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;

@@ -7,6 +7,7 @@
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 use candle_nn::Optimizer;
+use lstm::kernels::{self, Processor};
 use serde::{Deserialize, Serialize};
 
 /// The method's three numbers; the defaults are the lecture's.
@@ -50,6 +51,7 @@ impl RmsPropSettings {
 #[derive(Debug)]
 pub struct RmsProp {
     settings: RmsPropSettings,
+    kernel: kernels::RmsProp,
     variables: Vec<(Var, Tensor)>,
 }
 
@@ -64,7 +66,7 @@ impl Optimizer for RmsProp {
                 Ok((variable, mean_square))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { settings, variables })
+        Ok(Self { settings, kernel: kernel(settings), variables })
     }
 
     fn learning_rate(&self) -> f64 {
@@ -73,20 +75,42 @@ impl Optimizer for RmsProp {
 
     fn set_learning_rate(&mut self, learning_rate: f64) {
         self.settings.learning_rate = learning_rate;
+        self.kernel = kernel(self.settings);
     }
 
     fn step(&mut self, gradients: &GradStore) -> Result<()> {
-        let RmsPropSettings { learning_rate, decay, epsilon } = self.settings;
         for (variable, mean_square) in &mut self.variables {
             let Some(gradient) = gradients.get(variable) else { continue };
-            let next = ((&*mean_square * decay)? + (gradient.sqr()? * (1.0 - decay))?)?;
-            let denominator = (next.sqrt()? + epsilon)?;
-            variable.set(&(variable.as_tensor() - ((gradient * learning_rate)? / denominator)?)?)?;
-            // Detached: the optimiser's memory must not keep the graph of every step alive.
-            *mean_square = next.detach();
+            if variable.device().is_cpu() {
+                self.kernel.update(variable, mean_square, gradient)?;
+            } else {
+                naive(self.settings, variable, mean_square, gradient)?;
+            }
         }
         Ok(())
     }
+}
+
+/// The same numbers for the kernel, which computes in f32 with whatever this processor has.
+fn kernel(settings: RmsPropSettings) -> kernels::RmsProp {
+    let RmsPropSettings { learning_rate, decay, epsilon } = settings;
+    kernels::RmsProp {
+        learning_rate: learning_rate as f32,
+        decay: decay as f32,
+        epsilon: epsilon as f32,
+        processor: Processor::detect(),
+    }
+}
+
+/// The formula in candle's own operations, on any device: what the kernel is held against.
+fn naive(settings: RmsPropSettings, variable: &Var, mean_square: &mut Tensor, gradient: &Tensor) -> Result<()> {
+    let RmsPropSettings { learning_rate, decay, epsilon } = settings;
+    let next = ((&*mean_square * decay)? + (gradient.sqr()? * (1.0 - decay))?)?;
+    let denominator = (next.sqrt()? + epsilon)?;
+    variable.set(&(variable.as_tensor() - ((gradient * learning_rate)? / denominator)?)?)?;
+    // Detached: the optimiser's memory must not keep the graph of every step alive.
+    *mean_square = next.detach();
+    Ok(())
 }
 
 #[cfg(test)]
@@ -94,25 +118,42 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    /// Three steps of `f(w) = Σ w⁴/4` (gradient `w³`) against the same arithmetic in plain f64.
-    #[test]
-    fn steps_follow_the_formula() {
-        let start = [1.0_f32, -2.0, 0.5, 0.0];
-        let settings = RmsPropSettings { learning_rate: 0.1, decay: 0.9, epsilon: 1e-3 };
-        let variable = Var::new(&start, &Device::Cpu).unwrap();
-        let mut optimizer = RmsProp::new(vec![variable.clone()], settings).unwrap();
-        let mut expected: Vec<(f64, f64)> = start.iter().map(|&weight| (f64::from(weight), 0.0)).collect();
+    const SETTINGS: RmsPropSettings = RmsPropSettings { learning_rate: 0.1, decay: 0.9, epsilon: 1e-3 };
+
+    /// Three steps of `f(w) = Σ w⁴/4` (gradient `w³`) from these weights, by `step`.
+    fn descend(start: &[f32], mut step: impl FnMut(&Var, &GradStore)) -> Vec<f32> {
+        let variable = Var::new(start, &Device::Cpu).unwrap();
         for _ in 0..3 {
             let loss = (variable.powf(4.0).unwrap().sum_all().unwrap() * 0.25).unwrap();
-            optimizer.step(&loss.backward().unwrap()).unwrap();
-            for (weight, mean_square) in &mut expected {
-                let gradient = weight.powi(3);
-                *mean_square = 0.9 * *mean_square + 0.1 * gradient * gradient;
-                *weight -= 0.1 * gradient / (mean_square.sqrt() + 1e-3);
-            }
+            step(&variable, &loss.backward().unwrap());
         }
-        for (found, (expected, _)) in variable.to_vec1::<f32>().unwrap().into_iter().zip(expected) {
-            assert!((f64::from(found) - expected).abs() < 1e-5, "{found} should be {expected}");
+        variable.to_vec1().unwrap()
+    }
+
+    /// The optimiser (the kernel, on this device) and the naive operations against the same arithmetic in plain f64.
+    #[test]
+    fn steps_follow_the_formula() {
+        let start = [1.0_f32, -2.0, 0.5, 0.0, 3.0e-4];
+        let mut optimizer = None;
+        let kernel = descend(&start, |variable, gradients| {
+            let optimizer = optimizer.get_or_insert_with(|| RmsProp::new(vec![variable.clone()], SETTINGS).unwrap());
+            optimizer.step(gradients).unwrap();
+        });
+        let mut mean_square = Tensor::zeros(start.len(), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let naive = descend(&start, |variable, gradients| {
+            naive(SETTINGS, variable, &mut mean_square, gradients.get(variable).unwrap()).unwrap();
+        });
+
+        for (place, &start) in start.iter().enumerate() {
+            let (mut weight, mut mean_square) = (f64::from(start), 0.0);
+            for _ in 0..3 {
+                let gradient = weight.powi(3);
+                mean_square = 0.9 * mean_square + 0.1 * gradient * gradient;
+                weight -= 0.1 * gradient / (mean_square.sqrt() + 1e-3);
+            }
+            for found in [kernel[place], naive[place]] {
+                assert!((f64::from(found) - weight).abs() < 1e-5, "{found} should be {weight}");
+            }
         }
     }
 }

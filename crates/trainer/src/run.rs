@@ -146,7 +146,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         // `File::create_new`: readable as any new file is, where a temporary one would be its owner's alone.
-        let mut file = Builder::new().make_in(folder, File::create_new)?;
+        let mut file = Builder::new().make_in(folder, |path| File::create_new(path))?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;

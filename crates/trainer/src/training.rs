@@ -100,8 +100,7 @@ impl<'c> Training<'c> {
         }
         let ids = Tensor::from_vec(ids, (count, self.length), &self.device)?; // (N, T)
         let targets = Tensor::from_vec(targets, count, &self.device)?; // (N)
-        let (logits, _) = self.network.forward(&ids, None, Outputs::Last)?; // (N, V)
-        let loss = candle_nn::loss::cross_entropy(&logits, &targets)?;
+        let (loss, _) = self.network.loss(&ids, &targets, None, Outputs::Last)?;
         self.optimizer.step(&loss.backward()?)?;
         Ok(loss.to_scalar()?)
     }

@@ -12,7 +12,7 @@ use super::{
     tile::{load_some, store_some},
 };
 
-/// `RMSprop` as Keras has it (Tieleman and Hinton 2012): s ← ρ s + (1 - ρ) g²; p ← p - η g / √(s + ε).
+/// `RMSprop` (Tieleman and Hinton 2012) as TensorFlow 2 has it: s ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε).
 #[derive(Debug, Clone, Copy)]
 pub struct RmsProp {
     /// η
@@ -110,7 +110,7 @@ impl Job for Update<'_> {
             let new = if self.squares {
                 simd.mul_add(decay, old, simd.mul(rest, simd.mul(gradient, gradient)))
             } else {
-                let root = simd.sqrt(simd.add(first, epsilon));
+                let root = simd.add(simd.sqrt(first), epsilon);
                 simd.sub(old, simd.div(simd.mul(rate, gradient), root))
             };
             store_some(simd, target, new);
