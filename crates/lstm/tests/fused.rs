@@ -127,17 +127,18 @@ fn every_shape_agrees_with_the_naive_cell() {
     for case in cases() {
         let network = case.network();
         let expected = case.results(&network, Implementation::Naive).unwrap();
-        for instructions in Instructions::available() {
-            let found = case.results(&network, fused(instructions, 2)).unwrap();
+        let fused = Instructions::available().into_iter().map(|instructions| fused(instructions, 2));
+        for implementation in fused.chain([Implementation::Stepwise]) {
+            let found = case.results(&network, implementation).unwrap();
             for ((name, expected), (_, found)) in expected.iter().zip(&found) {
                 let (expected, found) = (numbers(expected), numbers(found));
-                assert_eq!(expected.len(), found.len(), "{case:?}, {instructions:?}: length of {name}");
+                assert_eq!(expected.len(), found.len(), "{case:?}, {implementation:?}: length of {name}");
                 let largest = expected.iter().fold(0f32, |largest, number| largest.max(number.abs()));
                 for (expected, found) in expected.iter().zip(found) {
                     let difference = (expected - found).abs();
                     assert!(
                         difference <= 2e-5 * largest + 1e-9,
-                        "{case:?}, {instructions:?}: {name} is off by {difference}"
+                        "{case:?}, {implementation:?}: {name} is off by {difference}"
                     );
                 }
             }
