@@ -186,6 +186,29 @@ fn gradients_are_the_slopes_of_the_loss() {
 }
 
 #[test]
+fn memory_left_by_other_steps_changes_nothing() {
+    let network = Case { layers: 2, ..CASE }.network();
+    let network = &network;
+    let gradients = |case: Case, factor: f64| {
+        let (ids, targets) = (case.ids(1, &[case.batch, case.time]), case.ids(2, &[case.batch, case.time]));
+        let loss = network.loss(&ids, &targets, None, Outputs::All).unwrap().0;
+        move || {
+            let gradients = (loss * factor).unwrap().backward().unwrap();
+            network.variables().iter().map(|variable| numbers(gradients.get(variable).unwrap())).collect::<Vec<_>>()
+        }
+    };
+    let (small, large) = (Case { layers: 2, ..CASE }, Case { layers: 2, batch: 9, time: 11, ..CASE });
+    let gradients = &gradients;
+    let alone = gradients(small, 1.0)();
+    let (first, second) = (gradients(small, 1.0), gradients(large, 1.0));
+    second();
+    assert_eq!(first(), alone, "two graphs at once");
+    assert_eq!(gradients(small, 1.0)(), alone, "after a larger batch");
+    let doubled: Vec<Vec<f32>> = alone.iter().map(|row| row.iter().map(|number| number * 2.0).collect()).collect();
+    assert_eq!(gradients(small, 2.0)(), doubled, "twice the loss");
+}
+
+#[test]
 fn nan_and_infinity_go_where_the_naive_cell_lets_them() {
     let case = Case { batch: 4, hidden: 18, layers: 2, given_state: true, ..CASE };
     for poison in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
