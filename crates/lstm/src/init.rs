@@ -11,7 +11,7 @@ use rand_chacha::{
 
 use crate::{
     CharLstm, Implementation, Result,
-    kernels::{Pool, Processor},
+    kernels::Pool,
     network::{Layer, LayerMemory, check_size},
 };
 
@@ -41,7 +41,7 @@ pub fn network(size: &ModelSize, seed: u64, device: &Device) -> Result<CharLstm>
     let output_bias = Var::from_vec(vec![0f32; vocabulary], vocabulary, device)?; // (V)
     Ok(CharLstm {
         size: *size,
-        implementation: Implementation::Fused(Processor::detect()),
+        implementation: Implementation::of(device),
         embedding,
         layers,
         output_weight,

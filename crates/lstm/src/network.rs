@@ -7,7 +7,7 @@ use model_card::{InputEncoding, ModelSize};
 
 use crate::{
     Error, Result, init,
-    kernels::{Head, HeadMemory, Link, Pool, Processor, Sequence, Source, Steps, Workspace},
+    kernels::{Head, HeadMemory, Link, Pool, Processor, Sequence, Source, Steps, Workspace, stepwise},
     naive,
 };
 
@@ -50,6 +50,15 @@ pub enum Implementation {
     Naive,
     /// [`kernels`](crate::kernels): one op a layer.
     Fused(Processor),
+    /// One op a layer, with one matrix product and one pointwise kernel a time step: for GPUs, and slow on a CPU.
+    Stepwise,
+}
+
+impl Implementation {
+    /// The fastest one on a device.
+    pub(crate) fn of(device: &Device) -> Self {
+        if device.is_cpu() { Self::Fused(Processor::detect()) } else { Self::Stepwise }
+    }
 }
 
 /// A layer's weights in the layout of this crate: inputs along the rows, so that a token's row is one piece of memory.
@@ -168,7 +177,7 @@ impl CharLstm {
         if let Implementation::Fused(processor) = self.implementation {
             return self.run_fused(processor, ids, state, outputs, targets);
         }
-        let (hidden, state) = self.hidden_naive(ids, state, outputs)?;
+        let (hidden, state) = self.hidden(ids, state, outputs)?;
         let hidden = hidden.reshape(((), self.size.hidden))?; // (rows, H)
         let logits = hidden.matmul(&self.output_weight)?.broadcast_add(&self.output_bias)?; // (rows, V)
         match targets {
@@ -223,12 +232,12 @@ impl CharLstm {
         Ok((result, State { hidden: states.get(0)?, cell: states.get(1)? }))
     }
 
-    /// Hidden states of the last layer, (N, H) or (T, N, H), and the state behind them, by the reference.
-    fn hidden_naive(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
+    /// Hidden states of the last layer, (N, H) or (T, N, H), and the state behind them, as tensors.
+    fn hidden(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
         let (batch, _) = ids.dims2()?;
         let zeros = State::zeros(&self.size, batch, self.device())?;
         let state = state.unwrap_or(&zeros);
-        let ids = ids.t()?.contiguous()?; // (T, N)
+        let ids = ids.to_dtype(DType::U32)?.t()?.contiguous()?; // (T, N)
         let mut input = match &self.embedding {
             None => naive::Input::Ids(ids),
             Some(embedding) => naive::Input::Vectors(naive::rows(embedding, &ids)?), // (T, N, E)
@@ -236,7 +245,10 @@ impl CharLstm {
         let (mut hidden_states, mut cell_states) = (vec![], vec![]);
         for (index, layer) in self.layers.iter().enumerate() {
             let initial = (state.hidden.get(index)?, state.cell.get(index)?); // (N, H) each
-            let (hidden, cell) = naive::layer(&input, &layer.weights, layer.input, initial)?;
+            let (hidden, cell) = match self.implementation {
+                Implementation::Stepwise => stepwise_layer(&input, &layer.weights, &initial)?,
+                _ => naive::layer(&input, &layer.weights, layer.input, initial)?,
+            };
             hidden_states.push(hidden.get(hidden.dim(0)? - 1)?);
             cell_states.push(cell);
             input = naive::Input::Vectors(hidden);
@@ -259,6 +271,19 @@ impl CharLstm {
         }
         Ok(())
     }
+}
+
+/// [`naive::layer`] by one op.
+fn stepwise_layer(
+    input: &naive::Input,
+    weights: &Tensor,
+    (hidden, cell): &(Tensor, Tensor),
+) -> Result<(Tensor, Tensor)> {
+    let (naive::Input::Ids(input) | naive::Input::Vectors(input)) = input;
+    let state = Tensor::stack(&[hidden, cell], 0)?; // (2, N, H)
+    let packed = stepwise(&input.contiguous()?, weights, &state)?; // (T + 1, N, H)
+    let time = packed.dim(0)? - 1;
+    Ok((packed.narrow(0, 0, time)?, packed.get(time)?))
 }
 
 /// Refuses a network of nothing.

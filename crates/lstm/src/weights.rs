@@ -7,7 +7,7 @@ use model_card::{InputEncoding, ModelSize, tensors};
 
 use crate::{
     CharLstm, Error, Implementation, Result,
-    kernels::{Pool, Processor},
+    kernels::Pool,
     network::{Layer, LayerMemory, check_size},
 };
 
@@ -68,7 +68,7 @@ impl CharLstm {
             .collect::<Result<_>>()?;
         Ok(Self {
             size: *size,
-            implementation: Implementation::Fused(Processor::detect()),
+            implementation: Implementation::of(device),
             embedding: embedding.as_ref().map(variable).transpose()?,
             layers,
             output_weight: variable(&take(tensors::OUTPUT_WEIGHT, &[vocabulary, hidden])?.t()?)?, // (H, V)

@@ -127,17 +127,18 @@ fn every_shape_agrees_with_the_naive_cell() {
     for case in cases() {
         let network = case.network();
         let expected = case.results(&network, Implementation::Naive).unwrap();
-        for instructions in Instructions::available() {
-            let found = case.results(&network, fused(instructions, 2)).unwrap();
+        let fused = Instructions::available().into_iter().map(|instructions| fused(instructions, 2));
+        for implementation in fused.chain([Implementation::Stepwise]) {
+            let found = case.results(&network, implementation).unwrap();
             for ((name, expected), (_, found)) in expected.iter().zip(&found) {
                 let (expected, found) = (numbers(expected), numbers(found));
-                assert_eq!(expected.len(), found.len(), "{case:?}, {instructions:?}: length of {name}");
+                assert_eq!(expected.len(), found.len(), "{case:?}, {implementation:?}: length of {name}");
                 let largest = expected.iter().fold(0f32, |largest, number| largest.max(number.abs()));
                 for (expected, found) in expected.iter().zip(found) {
                     let difference = (expected - found).abs();
                     assert!(
                         difference <= 2e-5 * largest + 1e-9,
-                        "{case:?}, {instructions:?}: {name} is off by {difference}"
+                        "{case:?}, {implementation:?}: {name} is off by {difference}"
                     );
                 }
             }
@@ -182,6 +183,29 @@ fn gradients_are_the_slopes_of_the_loss() {
         }
         variable.set(&before).unwrap();
     }
+}
+
+#[test]
+fn memory_left_by_other_steps_changes_nothing() {
+    let network = Case { layers: 2, ..CASE }.network();
+    let network = &network;
+    let gradients = |case: Case, factor: f64| {
+        let (ids, targets) = (case.ids(1, &[case.batch, case.time]), case.ids(2, &[case.batch, case.time]));
+        let loss = network.loss(&ids, &targets, None, Outputs::All).unwrap().0;
+        move || {
+            let gradients = (loss * factor).unwrap().backward().unwrap();
+            network.variables().iter().map(|variable| numbers(gradients.get(variable).unwrap())).collect::<Vec<_>>()
+        }
+    };
+    let (small, large) = (Case { layers: 2, ..CASE }, Case { layers: 2, batch: 9, time: 11, ..CASE });
+    let gradients = &gradients;
+    let alone = gradients(small, 1.0)();
+    let (first, second) = (gradients(small, 1.0), gradients(large, 1.0));
+    second();
+    assert_eq!(first(), alone, "two graphs at once");
+    assert_eq!(gradients(small, 1.0)(), alone, "after a larger batch");
+    let doubled: Vec<Vec<f32>> = alone.iter().map(|row| row.iter().map(|number| number * 2.0).collect()).collect();
+    assert_eq!(gradients(small, 2.0)(), doubled, "twice the loss");
 }
 
 #[test]

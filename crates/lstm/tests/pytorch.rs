@@ -19,7 +19,7 @@ fn logits_states_and_gradients_are_those_of_pytorch() {
     for case in ["last", "all", "embedded", "three-layers", "one-of-each", "wide"] {
         let processor = |instructions| Processor { instructions, threads: 2 };
         let fused = Instructions::available().into_iter().map(processor).map(Implementation::Fused);
-        for implementation in fused.chain([Implementation::Naive]) {
+        for implementation in fused.chain([Implementation::Naive, Implementation::Stepwise]) {
             println!("{case}, {implementation:?}");
             for fused_loss in [false, true] {
                 check(&Case(case, &file), implementation, fused_loss).unwrap_or_else(|error| panic!("{case}: {error}"));

@@ -126,7 +126,9 @@ impl Backward<'_> {
         let start = sizes.gates_at(time, block, row);
         // SAFETY: this thread alone has this row, and no other slice of it is alive.
         let gates = unsafe { self.gates.write(start..start + 4 * S::WIDTH) };
-        let [input, forget, candidate, output] = std::array::from_fn(|gate| load(simd, &gates[gate * S::WIDTH..]));
+        // Not `from_fn`: its closure would be a function of its own, compiled without the instructions.
+        let (input, forget) = (load(simd, gates), load(simd, &gates[S::WIDTH..]));
+        let (candidate, output) = (load(simd, &gates[2 * S::WIDTH..]), load(simd, &gates[3 * S::WIDTH..]));
         let activated = tanh(simd, load(simd, &self.cells[sizes.cells_at(time, block, row)..]));
         let before = match (time, self.initial) {
             (0, None) => simd.splat(0.0),

@@ -249,7 +249,10 @@ impl Logits<'_> {
     fn tile<S: Lanes, const R: usize>(&self, simd: S, panel: usize, row: usize) {
         let across = self.panels.across();
         let bias = &self.bias[panel * across..];
-        let line: [S::Vector; 4] = std::array::from_fn(|column| load(simd, &bias[column * S::WIDTH..]));
+        let mut line = [simd.splat(0.0); 4];
+        for (column, vector) in line.iter_mut().enumerate() {
+            *vector = load(simd, &bias[column * S::WIDTH..]);
+        }
         let mut tile = [line; R];
         let left = Left { numbers: &self.vectors[row * self.length..], row: self.length, step: 1 };
         accumulate(simd, &mut tile, self.length, left, &self.weights[panel * self.length * across..]);

@@ -11,6 +11,8 @@
 //! Hidden states of all time steps never become a tensor: candle would add their gradients up in passes of their own. The
 //! ops hand them on beside the graph ([`memory::Link`]), whose edges are the final states alone.
 //!
+//! On a GPU (feature `cuda`) a layer's sequence is an op too, of one matrix product and one pointwise kernel a time step.
+//!
 //! This is the one module of the crate with `unsafe` code.
 
 #![expect(unsafe_code, reason = "threads write disjoint parts of one buffer, and vector instructions are chosen at run time")]
@@ -23,6 +25,9 @@
 pub mod activation;
 
 mod backward;
+mod cell;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod forward;
 mod gradient;
 mod head;
@@ -33,6 +38,7 @@ mod processor;
 mod rms_prop;
 mod sequence;
 mod softmax;
+mod stepwise;
 mod tensors;
 mod tile;
 
@@ -41,3 +47,4 @@ pub(crate) use memory::{Link, Pool, Steps, Workspace};
 pub use processor::{Instructions, Processor};
 pub use rms_prop::RmsProp;
 pub(crate) use sequence::{Sequence, Source};
+pub(crate) use stepwise::layer as stepwise;

@@ -28,6 +28,13 @@ pub struct RmsProp {
 impl RmsProp {
     /// One update of a parameter and of its running mean of squares, a tensor of the same shape that starts as zeros.
     pub fn update(&self, parameter: &Var, mean_square: &Tensor, gradient: &Tensor) -> Result<()> {
+        if !parameter.device().is_cpu() {
+            let (decay, rate) = (f64::from(self.decay), f64::from(self.learning_rate));
+            let squares = ((mean_square * decay)? + (gradient.sqr()? * (1.0 - decay))?)?;
+            mean_square.slice_set(&squares, 0, 0)?;
+            let step = (gradient / (squares + f64::from(self.epsilon))?.sqrt()?)?;
+            return parameter.set(&(parameter.as_tensor() - (step * rate)?)?.detach());
+        }
         mean_square.inplace_op2(gradient, &Squares(*self))?;
         parameter.inplace_op3(mean_square, gradient, &Step(*self))
     }

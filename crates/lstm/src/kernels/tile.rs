@@ -28,6 +28,7 @@ pub fn accumulate<S: Lanes, const R: usize, const C: usize>(
     assert!((R - 1) * left.row + (count - 1) * left.step < left.numbers.len(), "the left operand is too short");
     assert!(count * C * S::WIDTH <= right.len(), "the right operand is too short");
     let (mut numbers, mut vectors) = (left.numbers.as_ptr(), right.as_ptr());
+    // A copy of its own, or the compiler stores the sums to `tile` in every turn of the loop.
     let mut sums = *tile;
     for _ in 0..count {
         // SAFETY: the largest offsets read below were checked against both lengths above.
