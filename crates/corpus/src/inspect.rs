@@ -27,7 +27,7 @@ pub struct Inspection {
     pub context_bits: Option<f64>,
     /// Tokens of the training split that `context_bits` was taken from.
     pub context_tokens: usize,
-    /// The first lines of each split.
+    /// The first lines of each split that are not blank.
     pub excerpts: Vec<(Split, Vec<String>)>,
     /// For each shard in the order of the index, what is wrong with it.
     pub verdicts: Vec<Option<String>>,
@@ -101,13 +101,14 @@ fn context_entropy(tokens: Tokens<'_>) -> Option<f64> {
     Some((bits(hashes(CONTEXT + 1)) - bits(hashes(CONTEXT))).max(0.0))
 }
 
-/// The first lines of a split; each document begins a new one.
+/// The first lines of a split that are not blank; each document begins a new one.
 fn excerpt(corpus: &Corpus, tokens: Tokens<'_>) -> Vec<String> {
     let vocabulary = corpus.vocabulary();
     let ids = tokens.to_vec(0..tokens.len().min(EXCERPT));
     let documents = ids.split(|&id| Some(id) == vocabulary.boundary());
     let texts = documents.map(|ids| vocabulary.decode(ids));
-    texts.flat_map(|text| text.lines().map(String::from).collect::<Vec<_>>()).take(LINES).collect()
+    let lines = texts.flat_map(|text| text.lines().map(String::from).collect::<Vec<_>>());
+    lines.filter(|line| !line.trim().is_empty()).take(LINES).collect()
 }
 
 #[cfg(test)]

@@ -73,15 +73,21 @@ impl Shares {
         [train, validation, tokens - train - validation]
     }
 
-    /// The split of a document: within each hundred documents every split gets exactly its percent, at random places.
-    pub(crate) fn of_document(self, document: u64) -> Split {
-        let hundred = document / 100;
-        let place = Permutation::new(100, xxh3_64(&hundred.to_le_bytes())).get((document % 100) as usize) as u64;
-        match place {
+    /// The order in which the documents of a hundred are dealt out, before it is rotated.
+    pub(crate) fn order() -> [u8; 100] {
+        let order = Permutation::new(100, 0);
+        std::array::from_fn(|document| order.get(document) as u8)
+    }
+
+    /// The splits of a hundred documents: each gets exactly its percent of them. The places are scattered, and rotated
+    /// from hundred to hundred by a hash, so that nothing which recurs in the documents recurs with them.
+    pub(crate) fn of_hundred(self, order: &[u8; 100], hundred: u64) -> [Split; 100] {
+        let rotation = xxh3_64(&hundred.to_le_bytes()) % 100;
+        order.map(|place| match (u64::from(place) + rotation) % 100 {
             place if place < self.percent[0] => Split::Train,
             place if place < self.percent[0] + self.percent[1] => Split::Validation,
             _ => Split::Test,
-        }
+        })
     }
 }
 
@@ -164,13 +170,15 @@ mod tests {
     #[test]
     fn every_hundred_documents_are_shared_exactly() {
         let shares: Shares = "90/5/5".parse().unwrap();
-        let splits =
-            |range: std::ops::Range<u64>| range.map(|document| shares.of_document(document)).collect::<Vec<_>>();
         for hundred in 0..5 {
-            let splits = splits(hundred * 100..(hundred + 1) * 100);
+            let splits = shares.of_hundred(&Shares::order(), hundred);
             let counts = Split::ALL.map(|split| splits.iter().filter(|&&other| other == split).count());
             assert_eq!(counts, [90, 5, 5], "hundred {hundred}");
         }
-        assert_ne!(splits(0..100), splits(100..200), "the places differ from hundred to hundred");
+        assert_ne!(
+            shares.of_hundred(&Shares::order(), 0),
+            shares.of_hundred(&Shares::order(), 1),
+            "the places differ from hundred to hundred"
+        );
     }
 }

@@ -12,6 +12,8 @@ use corpus::prepare::{Options, prepare};
 use corpus::{Corpus, Error, Permutation};
 use serde_json::{Value, json};
 
+use super::print;
+
 /// Make a large text, prepare it, and print what that took as JSON.
 #[derive(Args)]
 pub struct Arguments {
@@ -59,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let start = Instant::now();
     Corpus::open(&options.output)?.verify()?;
     let verifying = start.elapsed();
-    println!("{}", figures(bytes, [reading, preparing, verifying], memory, report.index.vocabulary.len()));
+    print(&figures(bytes, [reading, preparing, verifying], memory, report.index.vocabulary.len()).to_string());
     fs::remove_dir_all(&options.output).map_err(unwritable)
 }
 

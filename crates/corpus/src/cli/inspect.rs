@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use corpus::inspect::{Inspection, inspect};
 use corpus::{Corpus, Error};
-use model_card::Vocabulary;
+use model_card::{Unit, Vocabulary};
 use serde_json::{Value, json};
+
+use super::print;
 
 /// Show what is in a prepared corpus, and check every shard.
 #[derive(Args)]
@@ -27,49 +29,58 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let corpus = Corpus::open(&arguments.folder)?;
     let inspection = inspect(&corpus);
     if arguments.json {
-        println!("{}", to_json(&corpus, &inspection, arguments.top));
+        print(&to_json(&corpus, &inspection, arguments.top).to_string());
     } else {
-        show(&corpus, &inspection, arguments.top);
+        print(&show(&corpus, &inspection, arguments.top).join("\n"));
     }
     corpus.verify()
 }
 
-fn show(corpus: &Corpus, inspection: &Inspection, top: usize) {
+/// The report for people.
+fn show(corpus: &Corpus, inspection: &Inspection, top: usize) -> Vec<String> {
+    let mut report = Vec::new();
+    let mut say = |line: String| report.push(line);
     let index = corpus.index();
-    println!("{} ({:016x})", index.name, index.run);
+    say(format!("{} ({:016x})", index.name, index.run));
     for (what, text) in [("source", &index.source), ("licence", &index.licence)] {
         if let Some(text) = text {
-            println!("  {what:<14} {text}");
+            say(format!("  {what:<14} {text}"));
         }
     }
-    println!("  corpus length  {}", index.characters());
-    println!("  vocabulary     {}", index.vocabulary.len());
+    say(format!("  corpus length  {}", index.characters()));
+    say(format!("  vocabulary     {}", index.vocabulary.len()));
     if index.documents > 0 {
-        println!("  documents      {}", index.documents);
+        say(format!("  documents      {}", index.documents));
     }
-    println!("  windows        {} (of {} every {})", index.window.count, index.window.length, index.window.step);
-    println!("  entropy        {:.4} bits a token", inspection.unigram_bits);
+    say(format!("  windows        {} (of {} every {})", index.window.count, index.window.length, index.window.step));
+    say(format!("  entropy        {:.4} bits a token", inspection.unigram_bits));
     if let Some(bits) = inspection.context_bits {
-        println!("  given five     {bits:.4} bits a token (over {} tokens)", inspection.context_tokens);
+        say(format!("  given five     {bits:.4} bits a token (over {} tokens)", inspection.context_tokens));
     }
     let counts = &inspection.counts;
     let half = top.min(counts.len());
     for (what, counts) in [("most frequent", &counts[..half]), ("least frequent", &counts[counts.len() - half..])] {
-        println!("{what}");
+        say(what.into());
         for &(id, count) in counts {
-            println!("  {:<14} {:>12} {:>8.4} %", name(corpus.vocabulary(), id), count, percent(count, index.tokens));
+            say(format!(
+                "  {:<14} {:>12} {:>8.4} %",
+                name(corpus.vocabulary(), id),
+                count,
+                percent(count, index.tokens)
+            ));
         }
     }
     for ((split, lines), entry) in inspection.excerpts.iter().zip(&index.splits) {
-        println!("{split}: {} tokens", entry.tokens);
+        say(format!("{split}: {} tokens", entry.tokens));
         for line in lines {
-            println!("  | {}", line.escape_debug());
+            say(format!("  | {}", line.replace(char::is_control, "\u{fffd}")));
         }
     }
-    println!("shards");
+    say("shards".into());
     for (shard, verdict) in index.shards.iter().zip(&inspection.verdicts) {
-        println!("  {} {} tokens: {}", shard.file, shard.count, verdict.as_deref().unwrap_or("sound"));
+        say(format!("  {} {} tokens: {}", shard.file, shard.count, verdict.as_deref().unwrap_or("sound")));
     }
+    report
 }
 
 fn to_json(corpus: &Corpus, inspection: &Inspection, top: usize) -> Value {
@@ -128,7 +139,7 @@ fn name(vocabulary: &Vocabulary, id: u32) -> String {
     let special = |token: Option<u32>| token == Some(id);
     match vocabulary.symbol(id) {
         Some(symbol) => match (vocabulary.unit(), char::from_u32(symbol)) {
-            (model_card::Unit::Char, Some(character)) => format!("{character:?} U+{symbol:04X}"),
+            (Unit::Char, Some(character)) => format!("{character:?} U+{symbol:04X}"),
             _ => format!("byte {symbol:#04x}"),
         },
         None if special(vocabulary.boundary()) => "(boundary)".into(),

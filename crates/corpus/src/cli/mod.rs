@@ -1,5 +1,7 @@
 //! The command line: flags to options, reports to text.
 
+use std::io::{self, Write};
+
 use clap::{Parser, Subcommand};
 use corpus::Error;
 
@@ -33,4 +35,9 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     }
+}
+
+/// Prints a line on standard output; a reader that has heard enough, such as `head`, is no fault.
+fn print(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
 }

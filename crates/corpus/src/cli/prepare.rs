@@ -13,6 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use model_card::{Newlines, Normalisation, Unit};
 use serde_json::{Map, Value, json};
 
+use super::print;
+
 /// Turn texts into shards of token ids.
 ///
 /// Text is read twice in constant memory. A folder is walked depth first, each folder's entries in the byte order of
@@ -172,7 +174,7 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     let report = report?;
     show(&report, &options, start.elapsed().as_secs_f64());
     if as_json {
-        println!("{}", to_json(&report, &options));
+        print(&to_json(&report, &options).to_string());
     }
     Ok(())
 }

@@ -29,6 +29,9 @@ pub struct Layout {
     fresh: bool,
     position: u64,
     document: u64,
+    order: [u8; 100],
+    /// The splits of the hundred documents that this one is of.
+    hundred: [Split; 100],
 }
 
 /// How tokens are dealt out.
@@ -43,7 +46,10 @@ pub enum Rule {
 impl Layout {
     /// Nothing dealt out yet.
     pub fn new(rule: Rule) -> Self {
-        Self { rule, fresh: true, position: 0, document: 0 }
+        let hundred = [Split::Train; 100];
+        let mut layout = Self { rule, fresh: true, position: 0, document: 0, order: Shares::order(), hundred };
+        layout.deal_hundred();
+        layout
     }
 
     /// Documents that ended so far.
@@ -61,14 +67,21 @@ impl Layout {
             self.fresh = ends.last() == Some(&shape.tokens);
         }
         match self.rule {
-            Rule::Documents(shares) => {
+            Rule::Documents(_) => {
+                // Neighbours of one split are handed over together: a document may be a word long.
                 for &end in ends {
-                    receive(shares.of_document(self.document), start..end)?;
+                    let split = self.split();
                     self.document += 1;
-                    start = end;
+                    if self.document.is_multiple_of(100) {
+                        self.deal_hundred();
+                    }
+                    if self.split() != split {
+                        receive(split, start..end)?;
+                        start = end;
+                    }
                 }
                 if start < shape.tokens {
-                    receive(shares.of_document(self.document), start..shape.tokens)?;
+                    receive(self.split(), start..shape.tokens)?;
                 }
             }
             Rule::Contiguous(counts) => {
@@ -86,6 +99,17 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// The split of the current document.
+    fn split(&self) -> Split {
+        self.hundred[(self.document % 100) as usize]
+    }
+
+    fn deal_hundred(&mut self) {
+        if let Rule::Documents(shares) = self.rule {
+            self.hundred = shares.of_hundred(&self.order, self.document / 100);
+        }
     }
 }
 
@@ -129,8 +153,12 @@ mod tests {
     fn documents_go_whole_wherever_their_blocks_end() {
         let shares: Shares = "50/50".parse().unwrap();
         let (dealt, documents) = deal(Rule::Documents(shares), &[(5, &[2]), (5, &[1, 5])]);
-        let split = |document| shares.of_document(document);
-        assert_eq!(dealt, [(split(0), 0, 0..2), (split(1), 0, 2..5), (split(1), 1, 0..1), (split(2), 1, 1..5)]);
+        let split = |document: usize| shares.of_hundred(&Shares::order(), 0)[document];
+        let tokens =
+            |(split, block, range): (Split, usize, Range<usize>)| range.map(move |token| (split, block, token));
+        let dealt: Vec<_> = dealt.into_iter().flat_map(tokens).collect();
+        let expected = [(split(0), 0, 0..2), (split(1), 0, 2..5), (split(1), 1, 0..1), (split(2), 1, 1..5)];
+        assert_eq!(dealt, expected.into_iter().flat_map(tokens).collect::<Vec<_>>());
         assert_eq!(documents, 3);
     }
 }

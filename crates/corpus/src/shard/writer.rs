@@ -1,7 +1,7 @@
 //! Writes shards under temporary names; they get their own names together, once all are whole.
 
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
@@ -14,6 +14,9 @@ use crate::{Error, Result};
 
 /// What the names of unfinished files begin with; a later run clears away those that a killed one left.
 pub const TEMPORARY_PREFIX: &str = ".unfinished-";
+
+/// Bytes that a shard collects before it writes them.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// What the headers of all shards of a corpus have in common.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +32,7 @@ pub struct Shared {
 /// One shard at work. Dropped, it takes its file along.
 pub struct ShardWriter {
     shared: Shared,
-    file: NamedTempFile,
+    file: BufWriter<NamedTempFile>,
     folder: PathBuf,
     hash: Xxh3,
     bytes: u64,
@@ -38,7 +41,8 @@ pub struct ShardWriter {
 impl ShardWriter {
     /// Begins a shard in a folder.
     pub fn create(folder: &Path, shared: Shared) -> Result<Self> {
-        let mut file = temporary(folder)?;
+        // What comes in blocks passes the buffer by; what comes in words waits in it.
+        let mut file = BufWriter::with_capacity(BUFFER_BYTES, temporary(folder)?);
         // The header is known last; its place is kept.
         file.write_all(&[0; HEADER_LENGTH]).map_err(|source| Error::Write { path: folder.into(), source })?;
         Ok(Self { shared, file, folder: folder.into(), hash: Xxh3::new(), bytes: 0 })
@@ -61,12 +65,18 @@ impl ShardWriter {
         let Shared { width, vocabulary, run } = self.shared;
         let (count, checksum) = (self.bytes / width.bytes() as u64, self.hash.digest());
         let header = Header { width, count, offset, vocabulary, run, checksum };
-        let file = self.file.as_file_mut();
-        file.rewind()
-            .and_then(|()| file.write_all(&header.to_bytes()))
+        // Seeking writes what the buffer holds, to where it belongs.
+        self.file
+            .rewind()
+            .and_then(|()| self.file.write_all(&header.to_bytes()))
+            .and_then(|()| self.file.flush())
             .map_err(|source| Error::Write { path: self.folder.join(&name), source })?;
         // The disk takes longer over a shard than the next one takes to encode.
-        let (file, path) = self.file.into_parts();
+        let file = self.file.into_inner().map_err(|error| {
+            let source = error.into_error();
+            Error::Write { path: self.folder.join(&name), source }
+        })?;
+        let (file, path) = file.into_parts();
         let syncing = Some(thread::spawn(move || file.sync_all()));
         Ok(FinishedShard {
             path,
