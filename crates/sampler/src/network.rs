@@ -196,6 +196,7 @@ impl Network {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "this is what `map_err` hands over")]
 fn failed(error: ort::Error) -> Error {
     Error::Engine(error.to_string())
 }

@@ -16,8 +16,8 @@ const STREAMS: usize = 64;
 const SPAN: usize = 2048;
 /// Tokens that a stream reads before those that it scores.
 const WARM_UP: usize = 256;
-/// Logits that may lie in memory at once.
-const LOGITS: usize = 1 << 21;
+/// Logits that the engine gives at once: few enough to stay in the cache with what it needs to compute them.
+const LOGITS: usize = 1 << 16;
 
 /// Scores texts, a piece at a time.
 ///

@@ -54,6 +54,7 @@ enum Subcommands {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line is one")]
 struct WriteArguments {
     /// The text to continue; `-` reads it from standard input [default: an excerpt of the corpus]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
@@ -115,6 +116,7 @@ enum JsonArgument {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line is one")]
 struct ScoreArguments {
     /// The texts; none, or `-`, is standard input
     files: Vec<PathBuf>,
@@ -193,6 +195,7 @@ pub enum Form {
 
 /// How text is to be scored.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line is one")]
 pub struct ScoreConfig {
     /// `-` is standard input.
     pub files: Vec<PathBuf>,
