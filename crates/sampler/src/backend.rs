@@ -59,9 +59,7 @@ impl Backend {
         let api = match self {
             Self::Rten => ort_rten::api_with_operators::<GraphOperators>(),
             #[cfg(feature = "onnxruntime")]
-            Self::OnnxRuntime(path) => {
-                ort_rten::library_api(path).map_err(|error| Error::Library(error.to_string()))?
-            }
+            Self::OnnxRuntime(path) => ort_rten::library_api(path).map_err(Error::Library)?,
             #[cfg(not(feature = "onnxruntime"))]
             Self::OnnxRuntime(_) => {
                 return Err(Error::Library("this program was built without the feature `onnxruntime`".into()));
