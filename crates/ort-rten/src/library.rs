@@ -9,7 +9,7 @@ use std::path::Path;
 pub fn library_api(path: &Path) -> Result<ort_sys::OrtApi, String> {
     // SAFETY: loading runs the initialisers of the library that the caller named, who must trust it; the worst case is
     // whatever that library does. It is never unloaded, so that the functions of its table stay where they are.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|error| error.to_string())?;
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| format!("{}: {error}", path.display()))?;
     let library = Box::leak(Box::new(library));
     // SAFETY: this is the signature of that function in ONNX Runtime's header; a library that gives the name to another
     // function would be called wrongly.

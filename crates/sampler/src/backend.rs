@@ -6,6 +6,15 @@ use ort::environment::Environment;
 
 use crate::{Error, Result};
 
+/// The operators that exported graphs use, and what else shapes may ask for at no great weight. Nothing else is linked.
+struct GraphOperators;
+
+impl ort_rten::Operators for GraphOperators {
+    fn registry() -> ort_rten::rten::OpRegistry {
+        ort_rten::rten::op_registry!(Add, Concat, Gather, Identity, LSTM, MatMul, Split, Squeeze, Unsqueeze)
+    }
+}
+
 /// An engine behind `ort`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Backend {
@@ -48,11 +57,9 @@ impl Backend {
     /// Hands the engine's functions to `ort`.
     fn choose(&self) -> Result<()> {
         let api = match self {
-            Self::Rten => ort_rten::api_with_operators::<ort_rten::RecurrentOperators>(),
+            Self::Rten => ort_rten::api_with_operators::<GraphOperators>(),
             #[cfg(feature = "onnxruntime")]
-            Self::OnnxRuntime(path) => {
-                ort_rten::library_api(path).map_err(|error| Error::Library(error.to_string()))?
-            }
+            Self::OnnxRuntime(path) => ort_rten::library_api(path).map_err(Error::Library)?,
             #[cfg(not(feature = "onnxruntime"))]
             Self::OnnxRuntime(_) => {
                 return Err(Error::Library("this program was built without the feature `onnxruntime`".into()));

@@ -3,13 +3,18 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::ControlFlow,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
 };
 
-use model_card::Context;
+use model_card::{Context, ModelCard};
 
-use crate::{End, Error, Model, Plan, Result, Writer};
+use crate::{End, Error, Model, Network, Plan, Result, Writer};
 
-/// Texts that run side by side; what is beyond them takes the place of those that end.
+/// Texts that run side by side in one network; what is beyond them takes the place of those that end.
 const ROWS: usize = 256;
 
 /// Tokens of a long prompt that the engine reads at once.
@@ -29,29 +34,62 @@ pub struct Sample {
 /// Writes `count` samples of one prompt, and hands them to `sink` in the order of their numbers, each as soon as it and
 /// those before it are complete. `sink` may break off.
 ///
-/// Sample n draws from stream n of the seed. `prompt` holds tokens, the boundary before a document included.
+/// Sample n draws from stream n of the seed. `prompt` holds tokens, the boundary before a document included. `helpers`
+/// are further networks of the same model; they share the work, each on a thread of its own.
 pub fn write_batch(
     model: &mut Model,
+    helpers: &mut [Network],
     plan: &Plan,
     prompt: &[u32],
     count: usize,
     mut sink: impl FnMut(Sample) -> ControlFlow<()>,
 ) -> Result<()> {
-    let mut batch = Batch::new(model, plan, prompt, count)?;
-    let mut waiting = BTreeMap::new();
-    let mut due = 0;
-    while let Some(finished) = batch.step()? {
-        for sample in finished {
-            waiting.insert(sample.index, sample);
+    let Model { card, network } = model;
+    let workers = 1 + helpers.len().min(count.saturating_sub(1));
+    let next = AtomicUsize::new(0);
+    let job = Job { card, plan, prompt, count, rows: count.div_ceil(workers).clamp(1, ROWS), next: &next };
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        for network in std::iter::once(network).chain(helpers).take(workers) {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let engine = network.engine().clone();
+                engine.within(|| {
+                    if let Err(error) = Batch::new(network, job).and_then(|mut batch| batch.write(&sender)) {
+                        // Nobody listens when the sink has broken off.
+                        let _ = sender.send(Err(error));
+                    }
+                });
+            });
         }
-        while let Some(sample) = waiting.remove(&due) {
-            due += 1;
-            if sink(sample).is_break() {
-                return Ok(());
+        drop(sender);
+        let mut waiting = BTreeMap::new();
+        let mut due = 0;
+        for sample in receiver {
+            let sample = sample?;
+            waiting.insert(sample.index, sample);
+            while let Some(sample) = waiting.remove(&due) {
+                due += 1;
+                if sink(sample).is_break() {
+                    return Ok(());
+                }
             }
         }
-    }
-    Ok(())
+        Ok(())
+    })
+}
+
+/// What all workers share.
+#[derive(Clone, Copy)]
+struct Job<'j> {
+    card: &'j ModelCard,
+    plan: &'j Plan,
+    prompt: &'j [u32],
+    count: usize,
+    /// Texts side by side in each network.
+    rows: usize,
+    /// The number of the next sample.
+    next: &'j AtomicUsize,
 }
 
 /// One of the rows.
@@ -67,10 +105,9 @@ struct Lane {
     fresh: bool,
 }
 
-struct Batch<'m> {
-    model: &'m mut Model,
-    plan: &'m Plan,
-    prompt: &'m [u32],
+struct Batch<'j> {
+    job: Job<'j>,
+    network: &'j mut Network,
     /// The window after the prompt; empty where the state is carried.
     window: VecDeque<u32>,
     /// The state after the prompt.
@@ -79,17 +116,15 @@ struct Batch<'m> {
     logits: Vec<f32>,
     /// The rows of the network; a row whose sample has ended is empty.
     lanes: Vec<Option<Lane>>,
-    next: usize,
-    count: usize,
 }
 
-impl<'m> Batch<'m> {
-    fn new(model: &'m mut Model, plan: &'m Plan, prompt: &'m [u32], count: usize) -> Result<Self> {
+impl<'j> Batch<'j> {
+    fn new(network: &'j mut Network, job: Job<'j>) -> Result<Self> {
         let mut window = VecDeque::new();
-        let read = match model.card.context {
-            Context::Stateful => prompt,
+        let read = match job.card.context {
+            Context::Stateful => job.prompt,
             Context::Window { length } => {
-                let read = &prompt[prompt.len().saturating_sub(length)..];
+                let read = &job.prompt[job.prompt.len().saturating_sub(length)..];
                 window.extend(read);
                 read
             }
@@ -97,70 +132,77 @@ impl<'m> Batch<'m> {
         if read.is_empty() {
             return Err(Error::NothingFed);
         }
-        let network = &mut model.network;
         network.restart(1)?;
         for part in read.chunks(FEED) {
             network.run(part.iter().copied())?;
         }
         let (state, logits) = (network.state(0)?, network.last_logits(0).to_vec());
-        network.fork(count.clamp(1, ROWS))?;
-        let mut batch = Self { model, plan, prompt, window, state, logits, lanes: Vec::new(), next: 0, count };
-        batch.fill()?;
-        Ok(batch)
+        Ok(Self { job, network, window, state, logits, lanes: Vec::new() })
+    }
+
+    /// Writes samples until none is left or nobody takes them.
+    fn write(&mut self, sender: &mpsc::Sender<Result<Sample>>) -> Result<()> {
+        loop {
+            if self.lanes.is_empty() {
+                self.fill()?;
+            }
+            if self.lanes.is_empty() {
+                return Ok(());
+            }
+            for row in 0..self.lanes.len() {
+                // A sample may end with its first token, and the next one in its place too.
+                while let Some(sample) = self.step(row)? {
+                    if sender.send(Ok(sample)).is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            self.advance()?;
+        }
     }
 
     /// Begins as many samples as stand side by side.
     fn fill(&mut self) -> Result<()> {
-        for _ in 0..(self.count - self.next).min(ROWS) {
-            let lane = self.begin()?;
-            self.lanes.push(lane);
+        while self.lanes.len() < self.job.rows {
+            let Some(lane) = self.begin()? else { break };
+            self.lanes.push(Some(lane));
         }
-        Ok(())
-    }
-
-    /// Writes one token of every sample and returns those that end with it; `None` when all have ended before.
-    fn step(&mut self) -> Result<Option<Vec<Sample>>> {
-        if self.lanes.is_empty() {
-            self.fill()?;
-        }
-        if self.lanes.is_empty() {
-            return Ok(None);
-        }
-        let mut finished = Vec::new();
-        for row in 0..self.lanes.len() {
-            // A sample may end with its first token, and the next one in its place too.
-            while let Some(lane) = &mut self.lanes[row] {
-                let logits = if lane.fresh { &self.logits } else { self.model.network.last_logits(row) };
-                let step = lane.writer.write(&self.model.card.vocabulary, logits);
-                lane.text.push_str(step.text);
-                lane.token = step.token;
-                let Some(end) = step.end else { break };
-                finished.push(Sample { index: lane.index, text: std::mem::take(&mut lane.text), end });
-                self.lanes[row] = if self.may_refill() { self.begin()? } else { None };
-                if self.lanes[row].is_some() && self.model.card.context == Context::Stateful {
-                    self.model.network.set_state(row, &self.state)?;
-                }
-            }
-        }
-        self.advance()?;
-        Ok(Some(finished))
+        self.network.restart(self.lanes.len().max(1))?;
+        (0..self.lanes.len()).try_for_each(|row| self.network.set_state(row, &self.state))
     }
 
     /// The next sample of the count.
-    fn begin(&mut self) -> Result<Option<Lane>> {
-        if self.next == self.count {
+    fn begin(&self) -> Result<Option<Lane>> {
+        let index = self.job.next.fetch_add(1, Ordering::Relaxed);
+        if index >= self.job.count {
             return Ok(None);
         }
-        let index = self.next;
-        self.next += 1;
-        let mut writer = Writer::new(self.plan, &self.model.card.vocabulary, index as u64)?;
-        self.prompt.iter().for_each(|&token| writer.remember(token));
+        let mut writer = Writer::new(self.job.plan, &self.job.card.vocabulary, index as u64)?;
+        for &token in self.job.prompt {
+            writer.remember(token);
+        }
         Ok(Some(Lane { index, writer, text: String::new(), window: self.window.clone(), token: 0, fresh: true }))
+    }
+
+    /// Writes one token of a row. If its sample ends with it, another begins there, which has no token yet.
+    fn step(&mut self, row: usize) -> Result<Option<Sample>> {
+        let Some(lane) = &mut self.lanes[row] else { return Ok(None) };
+        let logits = if lane.fresh { &self.logits } else { self.network.last_logits(row) };
+        let step = lane.writer.write(&self.job.card.vocabulary, logits);
+        lane.text.push_str(step.text);
+        lane.token = step.token;
+        let Some(end) = step.end else { return Ok(None) };
+        let sample = Sample { index: lane.index, text: std::mem::take(&mut lane.text), end };
+        self.lanes[row] = if self.may_refill() { self.begin()? } else { None };
+        if self.lanes[row].is_some() && self.job.card.context == Context::Stateful {
+            self.network.set_state(row, &self.state)?;
+        }
+        Ok(Some(sample))
     }
 
     /// A window that is not full yet cannot stand in one batch with full ones.
     fn may_refill(&self) -> bool {
-        match self.model.card.context {
+        match self.job.card.context {
             Context::Stateful => true,
             Context::Window { length } => self.window.len() == length,
         }
@@ -169,34 +211,29 @@ impl<'m> Batch<'m> {
     /// Lets the network read the tokens that were chosen.
     fn advance(&mut self) -> Result<()> {
         self.compact()?;
-        let lanes = &mut self.lanes;
-        let network = &mut self.model.network;
-        match self.model.card.context {
-            _ if lanes.is_empty() => Ok(()),
-            Context::Stateful => network.run(lanes.iter_mut().map(|lane| match lane {
-                Some(lane) => {
-                    lane.fresh = false;
-                    lane.token
-                }
-                None => 0,
-            })),
-            Context::Window { length } => {
-                for lane in lanes.iter_mut().flatten() {
-                    if lane.window.len() == length {
-                        lane.window.pop_front();
-                    }
-                    lane.window.push_back(lane.token);
-                    lane.fresh = false;
-                }
-                let time = lanes.iter().flatten().map(|lane| lane.window.len()).max().unwrap_or(1);
-                network.restart(lanes.len())?;
-                let rows = lanes.len();
-                network.run((0..time * rows).map(|place| match &lanes[place % rows] {
-                    Some(lane) => lane.window[place / rows],
-                    None => 0,
-                }))
-            }
+        let (lanes, network) = (&mut self.lanes, &mut *self.network);
+        if lanes.is_empty() {
+            return Ok(());
         }
+        for lane in lanes.iter_mut().flatten() {
+            lane.fresh = false;
+        }
+        let Context::Window { length } = self.job.card.context else {
+            return network.run(lanes.iter().map(|lane| lane.as_ref().map_or(0, |lane| lane.token)));
+        };
+        for lane in lanes.iter_mut().flatten() {
+            if lane.window.len() == length {
+                lane.window.pop_front();
+            }
+            lane.window.push_back(lane.token);
+        }
+        let time = lanes.iter().flatten().map(|lane| lane.window.len()).max().unwrap_or(1);
+        let rows = lanes.len();
+        network.restart(rows)?;
+        network.run((0..time * rows).map(|place| match &lanes[place % rows] {
+            Some(lane) => lane.window[place / rows],
+            None => 0,
+        }))
     }
 
     /// Drops the rows whose samples have ended, once they are half of them.
@@ -206,9 +243,9 @@ impl<'m> Batch<'m> {
             return Ok(());
         }
         let rows = (0..self.lanes.len()).filter(|&row| self.lanes[row].is_some());
-        let states = rows.map(|row| self.model.network.state(row)).collect::<Result<Vec<_>>>()?;
+        let states = rows.map(|row| self.network.state(row)).collect::<Result<Vec<_>>>()?;
         self.lanes.retain(Option::is_some);
-        self.model.network.restart(alive.max(1))?;
-        states.iter().enumerate().try_for_each(|(row, state)| self.model.network.set_state(row, state))
+        self.network.restart(alive.max(1))?;
+        states.iter().enumerate().try_for_each(|(row, state)| self.network.set_state(row, state))
     }
 }

@@ -117,10 +117,9 @@ fn read_program(program: &Path) -> Result<Vec<u8>> {
     let failed = |source| Error::Read { path: program.to_path_buf(), source };
     let mut bytes = fs::read(program).map_err(failed)?;
     let length = bytes.len() as u64;
-    if let Some(trailer) = bytes.last_chunk() {
-        if let Some(trailer) = Trailer::from_bytes(trailer, length)? {
-            bytes.truncate(bytes.len() - TRAILER_LENGTH - trailer.length as usize);
-        }
+    let trailer = bytes.last_chunk().map(|trailer| Trailer::from_bytes(trailer, length)).transpose()?.flatten();
+    if let Some(trailer) = trailer {
+        bytes.truncate(bytes.len() - TRAILER_LENGTH - trailer.length as usize);
     }
     Ok(bytes)
 }

@@ -10,9 +10,8 @@ use program::{Arguments, Failure};
 
 fn main() -> ExitCode {
     match Arguments::parse().validate().and_then(program::run) {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the text has enough of it.
-        Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        // A pipe breaks when whoever read the text has enough of it.
+        Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("scrimshaw: {failure}");
             failure.exit_code()

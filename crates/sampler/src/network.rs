@@ -19,6 +19,7 @@ const OUTPUTS: [&str; 3] = ["logits", "h_next", "c_next"];
 #[derive(Debug)]
 pub struct Network {
     session: Session,
+    engine: Engine,
     /// Where each of `ids`, `h` and `c` stands among the session's inputs.
     places: [usize; 3],
     size: ModelSize,
@@ -40,6 +41,7 @@ impl Network {
         let places = check_signature(&session, size)?;
         let mut network = Self {
             session,
+            engine: engine.clone(),
             places,
             size,
             batch: 1,
@@ -55,6 +57,11 @@ impl Network {
     /// The sizes of the network.
     pub fn size(&self) -> ModelSize {
         self.size
+    }
+
+    /// What computes it.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Texts that run side by side: N.
@@ -189,6 +196,7 @@ impl Network {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "this is what `map_err` hands over")]
 fn failed(error: ort::Error) -> Error {
     Error::Engine(error.to_string())
 }

@@ -115,10 +115,10 @@ impl Sampler {
             let text = self.model.card.seed_text.clone();
             self.feed(&text)?;
         }
-        let unknown = self.model.card.vocabulary.unknown().map(|token| token as usize);
-        let excluded = options.excluded.iter().copied().chain(unknown).collect();
+        let mut options = options;
+        options.excluded.extend(self.model.card.vocabulary.unknown().map(|token| token as usize));
         Ok(Characters {
-            decoding: Decoding::new(Options { excluded, ..options })?,
+            decoding: Decoding::new(options)?,
             rng: Rng::seed(seed),
             decoder: Decoder::default(),
             written: VecDeque::new(),

@@ -4,9 +4,11 @@
 //! just before its own first, unscored, so that its state is (but for what an LSTM still knows of longer ago) the one
 //! that a single pass would have carried there. A model that was trained on windows is scored on its windows.
 
+use std::thread;
+
 use model_card::Context;
 
-use crate::{Model, Result};
+use crate::{Model, Network, Result};
 
 /// Streams that run side by side.
 const STREAMS: usize = 64;
@@ -14,8 +16,8 @@ const STREAMS: usize = 64;
 const SPAN: usize = 2048;
 /// Tokens that a stream reads before those that it scores.
 const WARM_UP: usize = 256;
-/// Logits that may lie in memory at once.
-const LOGITS: usize = 1 << 21;
+/// Logits that the engine gives at once: few enough to stay in the cache with what it needs to compute them.
+const LOGITS: usize = 1 << 16;
 
 /// Scores texts, a piece at a time.
 ///
@@ -24,6 +26,7 @@ const LOGITS: usize = 1 << 21;
 #[derive(Debug)]
 pub struct Scorer {
     model: Model,
+    helpers: Vec<Network>,
     /// Context that is scored already, then what is not.
     tokens: Vec<u32>,
     /// Tokens of `tokens` that are context.
@@ -32,9 +35,10 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// A scorer at the beginning of a text.
-    pub fn new(model: Model) -> Self {
-        let mut scorer = Self { model, tokens: Vec::new(), context: 0, nats: Vec::new() };
+    /// A scorer at the beginning of a text. `helpers` are further networks of the same model; they share the work, each on
+    /// a thread of its own.
+    pub fn new(model: Model, helpers: Vec<Network>) -> Self {
+        let mut scorer = Self { model, helpers, tokens: Vec::new(), context: 0, nats: Vec::new() };
         scorer.begin();
         scorer
     }
@@ -95,9 +99,9 @@ impl Scorer {
         Ok(())
     }
 
-    /// From carried states. Stream s scores the tokens from `first + s * span` on.
+    /// From carried states, the streams shared out among the networks.
     fn score_streams(&mut self) -> Result<()> {
-        let Self { model, tokens, context, nats } = self;
+        let Self { model, helpers, tokens, context, nats } = self;
         // Without any token before it, a token has no score.
         let first = (*context).max(1);
         let count = tokens.len().saturating_sub(first);
@@ -106,60 +110,113 @@ impl Scorer {
         }
         let streams = count.div_ceil(WARM_UP).min(STREAMS);
         let span = count.div_ceil(streams);
-        // A stream reads from so far before its first token; what lies before the text is read as token 0 and forgotten.
-        let warm_up = WARM_UP.min(first + (streams - 1) * span);
-        let fresh: Vec<f32> = vec![0.0; 2 * model.card.size.layers * model.card.size.hidden];
-        let vocabulary = model.card.size.vocabulary;
-        let slice = (LOGITS / (streams * vocabulary)).max(1);
-        model.network.restart(streams)?;
-        let begin = |stream: usize| first + stream * span;
-        let mut time = 0;
-        while time < warm_up + span - 1 {
-            // Where the text begins inside the warm-up of some stream, that stream starts from zero there.
-            let starts =
-                (0..streams).filter_map(|stream| warm_up.checked_sub(begin(stream))).filter(|&start| start > time);
-            let end = (time + slice).min(warm_up + span - 1).min(starts.min().unwrap_or(usize::MAX));
-            for stream in (0..streams).filter(|&stream| begin(stream) + time == warm_up) {
-                model.network.set_state(stream, &fresh)?;
-            }
-            let place = |time: usize, stream: usize| (begin(stream) + time).checked_sub(warm_up);
-            let ids = (0..(end - time) * streams).map(|number| {
-                let place = place(time + number / streams, number % streams);
-                place.and_then(|place| tokens.get(place)).copied().unwrap_or(0)
-            });
-            model.network.run(ids)?;
-            let rows = model.network.logits().chunks_exact(vocabulary);
-            for (number, logits) in rows.enumerate() {
-                let (now, stream) = (time + number / streams, number % streams);
-                // The logits after this token are about the next one.
-                let Some(target) = place(now, stream).map(|place| place + 1) else { continue };
-                let own = target >= begin(stream) && target < (begin(stream) + span).min(tokens.len());
-                if own {
-                    nats[target - *context] = -decoding::log_probability(logits, tokens[target] as usize) as f32;
-                }
-            }
-            time = end;
+        let share = streams.div_ceil(1 + helpers.len());
+        let parts = nats[first - *context..].chunks_mut(share * span);
+        let networks = std::iter::once(&mut model.network).chain(helpers);
+        let tokens: &[u32] = tokens;
+        if parts.len() == 1 {
+            return networks
+                .zip(parts)
+                .try_for_each(|(network, nats)| Streams { tokens, first, span }.score(network, nats));
         }
-        Ok(())
+        thread::scope(|scope| {
+            let work = networks.zip(parts).enumerate().map(|(number, (network, nats))| {
+                let streams = Streams { tokens, first: first + number * share * span, span };
+                scope.spawn(move || network.engine().clone().within(|| streams.score(network, nats)))
+            });
+            let work: Vec<_> = work.collect();
+            // A panic of a worker is one of the scorer.
+            work.into_iter().try_for_each(|work| work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
     }
 
     /// Every token after its window, from a zero state.
     fn score_windows(&mut self, length: usize) -> Result<()> {
-        let Self { model, tokens, context, nats } = self;
-        let mut target = (*context).max(1);
-        while target < tokens.len() {
-            // At the beginning of a text windows grow, so each has a length of its own.
-            let rows = if target < length { 1 } else { STREAMS.min(tokens.len() - target) };
-            let time = length.min(target);
-            model.network.restart(rows)?;
-            let ids = (0..time * rows).map(|place| tokens[target + place % rows + place / rows - time]);
-            model.network.run(ids)?;
-            for row in 0..rows {
-                let token = tokens[target + row] as usize;
-                let surprise = -decoding::log_probability(model.network.last_logits(row), token);
-                nats[target + row - *context] = surprise as f32;
+        let Self { model, helpers, tokens, context, nats } = self;
+        let begin = (*context).max(1);
+        let tokens: &[u32] = tokens;
+        // At the beginning of a text windows grow, so each has a length of its own.
+        let growing = length.clamp(begin, tokens.len().max(begin));
+        let (alone, full) = nats[begin - *context..].split_at_mut(growing - begin);
+        for (target, nats) in (begin..).zip(alone.chunks_mut(1)) {
+            score_windows(&mut model.network, tokens, target, target, nats)?;
+        }
+        let share = full.len().div_ceil(1 + helpers.len()).max(1);
+        let networks = std::iter::once(&mut model.network).chain(helpers);
+        thread::scope(|scope| {
+            let work = networks.zip(full.chunks_mut(share)).enumerate().map(|(number, (network, nats))| {
+                let first = growing + number * share;
+                scope.spawn(move || {
+                    network.engine().clone().within(|| {
+                        let mut parts = (first..).step_by(STREAMS).zip(nats.chunks_mut(STREAMS));
+                        parts.try_for_each(|(target, nats)| score_windows(network, tokens, target, length, nats))
+                    })
+                })
+            });
+            let work: Vec<_> = work.collect();
+            work.into_iter().try_for_each(|work| work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    }
+}
+
+/// Scores the tokens from `target` on, one for each of `nats`, each after a window of so many tokens.
+fn score_windows(network: &mut Network, tokens: &[u32], target: usize, window: usize, nats: &mut [f32]) -> Result<()> {
+    let rows = nats.len();
+    network.restart(rows)?;
+    network.run((0..window * rows).map(|place| tokens[target + place % rows + place / rows - window]))?;
+    for (row, nats) in nats.iter_mut().enumerate() {
+        *nats = -decoding::log_probability(network.last_logits(row), tokens[target + row] as usize) as f32;
+    }
+    Ok(())
+}
+
+/// Streams side by side: stream s scores `span` tokens from `first + s * span` on.
+#[derive(Clone, Copy)]
+struct Streams<'t> {
+    tokens: &'t [u32],
+    first: usize,
+    span: usize,
+}
+
+impl Streams<'_> {
+    /// Scores the tokens from `first` on, one for each of `nats`.
+    fn score(self, network: &mut Network, nats: &mut [f32]) -> Result<()> {
+        let Self { tokens, first, span } = self;
+        let size = network.size();
+        let streams = nats.len().div_ceil(span);
+        let begin = |stream: usize| first + stream * span;
+        // A stream reads from so far before its first token; what lies before the text is read as token 0 and forgotten.
+        let warm_up = WARM_UP.min(begin(streams - 1));
+        let fresh = vec![0.0; 2 * size.layers * size.hidden];
+        let slice = (LOGITS / (streams * size.vocabulary)).max(1);
+        let last = warm_up + span - 1;
+        network.restart(streams)?;
+        let mut time = 0;
+        while time < last {
+            // Where the text begins inside the warm-up of some stream, that stream starts from zero there.
+            for stream in (0..streams).filter(|&stream| begin(stream) + time == warm_up) {
+                network.set_state(stream, &fresh)?;
             }
-            target += rows;
+            let starts = (0..streams).filter_map(|stream| warm_up.checked_sub(begin(stream)));
+            let next_start = starts.filter(|&start| start > time).min().unwrap_or(last);
+            let end = (time + slice).min(last).min(next_start);
+            let place = |number: usize| {
+                let (now, stream) = (time + number / streams, number % streams);
+                (stream, (begin(stream) + now).checked_sub(warm_up))
+            };
+            network.run((0..(end - time) * streams).map(|number| {
+                let (_, place) = place(number);
+                place.and_then(|place| tokens.get(place)).copied().unwrap_or(0)
+            }))?;
+            for (number, logits) in network.logits().chunks_exact(size.vocabulary).enumerate() {
+                // The logits after this token are about the next one.
+                let (stream, Some(read)) = place(number) else { continue };
+                let target = read + 1;
+                if target >= begin(stream) && target - first < nats.len() {
+                    nats[target - first] = -decoding::log_probability(logits, tokens[target] as usize) as f32;
+                }
+            }
+            time = end;
         }
         Ok(())
     }

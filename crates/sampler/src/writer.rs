@@ -164,8 +164,8 @@ impl Writer {
         }
         self.tail.push_str(&self.text);
         if self.tail.len() > 8 * longest {
-            let cut = (self.tail.len() - longest..).find(|&cut| self.tail.is_char_boundary(cut));
-            self.tail.drain(..cut.unwrap_or(0));
+            let cut = self.tail.floor_char_boundary(self.tail.len() - longest);
+            self.tail.drain(..cut);
         }
         self.stops.iter().any(|stop| self.tail.ends_with(stop))
     }

@@ -131,11 +131,12 @@ fn samples_of_a_batch_are_those_that_are_written_alone() {
     for (name, prompt) in [("stateful", "the "), ("window", "abcdefg"), ("window", "ab"), ("names", "")] {
         let plan = Plan { options: Options::default(), length: 12, seed: 5, ..Plan::default() };
         let batch = |rows: usize| {
+            let mut helpers = [model(name).network];
             let mut model = model(name);
             let boundary = model.card.vocabulary.boundary();
             let prompt: Vec<u32> = boundary.into_iter().chain(model.encode(prompt).unwrap()).collect();
             let mut samples = Vec::new();
-            write_batch(&mut model, &plan, &prompt, rows, |sample| {
+            write_batch(&mut model, &mut helpers, &plan, &prompt, rows, |sample| {
                 samples.push(sample);
                 ControlFlow::Continue(())
             })
@@ -161,7 +162,7 @@ fn samples_of_a_batch_are_those_that_are_written_alone() {
 fn a_batch_can_be_broken_off() {
     let plan = Plan { length: 3, ..Plan::default() };
     let mut seen = 0;
-    write_batch(&mut model("window"), &plan, &[1, 2], 50, |_| {
+    write_batch(&mut model("window"), &mut [], &plan, &[1, 2], 50, |_| {
         seen += 1;
         if seen == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
@@ -174,7 +175,7 @@ fn scores_are_those_of_onnx_runtime() {
     for name in ["stateful", "window"] {
         let model = model(name);
         let tokens = model.encode(&text(name, "scored")).unwrap();
-        let mut scorer = Scorer::new(model);
+        let mut scorer = Scorer::new(model, Vec::new());
         for piece in [1, 7, tokens.len()] {
             let mut nats = Vec::new();
             for tokens in tokens.chunks(piece) {
@@ -197,7 +198,8 @@ fn a_long_text_is_scored_as_if_the_state_had_been_carried() {
     // More than one block of 64 streams of 2048, and a part of another.
     let mut rng = decoding::Rng::seed(1);
     let tokens: Vec<u32> = (0..150_000).map(|_| rng.below(vocabulary) as u32).collect();
-    let mut scorer = Scorer::new(model("stateful"));
+    let helpers = vec![model("stateful").network, model("stateful").network];
+    let mut scorer = Scorer::new(model("stateful"), helpers);
     let mut scores = Vec::new();
     scorer.push(&tokens, |score| scores.push(score)).unwrap();
     scorer.finish(|score| scores.push(score)).unwrap();

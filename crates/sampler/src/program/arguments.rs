@@ -28,7 +28,7 @@ pub struct Arguments {
     #[cfg(feature = "onnxruntime")]
     #[arg(long, global = true, value_name = "LIBRARY")]
     onnxruntime: Option<PathBuf>,
-    /// Threads of the engine; one is best for one text [default: 1, score: all cores]
+    /// Threads for --count and score; one text is written by one [default: all cores]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
     #[command(flatten)]
@@ -54,6 +54,7 @@ enum Subcommands {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line is one")]
 struct WriteArguments {
     /// The text to continue; `-` reads it from standard input [default: an excerpt of the corpus]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
@@ -115,6 +116,7 @@ enum JsonArgument {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line is one")]
 struct ScoreArguments {
     /// The texts; none, or `-`, is standard input
     files: Vec<PathBuf>,
@@ -145,6 +147,8 @@ struct ScoreArguments {
 #[derive(Debug)]
 pub struct Command {
     pub engine: Engine,
+    /// Networks that share the work of many texts.
+    pub threads: usize,
     /// None stands for the model that the program carries.
     pub model: Option<PathBuf>,
     pub action: Action,
@@ -191,6 +195,7 @@ pub enum Form {
 
 /// How text is to be scored.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag of the command line is one")]
 pub struct ScoreConfig {
     /// `-` is standard input.
     pub files: Vec<PathBuf>,
@@ -208,21 +213,17 @@ impl Arguments {
     /// Checks what clap cannot.
     pub fn validate(self) -> Result<Command, Failure> {
         let backend = self.backend();
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let (action, threads) = match self.command {
-            None => {
-                let threads = if self.write.count > 1 { cores() } else { 1 };
-                (Action::Write(self.write.validate()?), threads)
-            }
-            Some(Subcommands::Bundle { output }) => (Action::Bundle(output), 1),
-            Some(Subcommands::Info { json }) => (Action::Info { json }, 1),
-            Some(Subcommands::Score(score)) => (Action::Score(score.validate()), cores()),
+        let action = match self.command {
+            None => Action::Write(self.write.validate()?),
+            Some(Subcommands::Bundle { output }) => Action::Bundle(output),
+            Some(Subcommands::Info { json }) => Action::Info { json },
+            Some(Subcommands::Score(score)) => Action::Score(score.validate()),
         };
-        let threads = self.threads.unwrap_or(threads);
+        let threads = self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         if threads == 0 {
             return Err(Failure::Usage("no work is done by 0 threads: give 1 or more".into()));
         }
-        Ok(Command { engine: Engine { backend, threads }, model: self.model, action })
+        Ok(Command { engine: Engine { backend, threads: 1 }, threads, model: self.model, action })
     }
 
     #[cfg(feature = "onnxruntime")]

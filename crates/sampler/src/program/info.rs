@@ -31,10 +31,8 @@ fn rows(card: &ModelCard, bytes: usize, engine: &Engine) -> Vec<(&'static str, S
         .filter_map(|(name, loss)| loss.map(|nats| (name, nats)))
         .map(|(name, nats)| format!("{name} {nats:.4} nats ({:.4} bits)", nats / std::f64::consts::LN_2))
         .collect();
-    let special =
-        [(vocabulary.boundary(), "a boundary between documents"), (vocabulary.unknown(), "an unknown character")];
-    let special: String =
-        special.iter().filter(|(token, _)| token.is_some()).map(|(_, name)| format!(", {name}")).collect();
+    let boundary = if vocabulary.boundary().is_some() { ", a boundary between documents" } else { "" };
+    let unknown = if vocabulary.unknown().is_some() { ", an unknown character" } else { "" };
     let input = match card.size.input {
         InputEncoding::OneHot => "one-hot input".into(),
         InputEncoding::Embedding { size } => format!("embedding of {size}"),
@@ -50,9 +48,9 @@ fn rows(card: &ModelCard, bytes: usize, engine: &Engine) -> Vec<(&'static str, S
         ("licence", provenance.licence.clone().unwrap_or_else(|| "not stated".into())),
         ("recipe", format!("{}, {} epochs, seed {}", provenance.recipe, provenance.epochs, provenance.seed)),
         ("losses", if losses.is_empty() { "not measured".into() } else { losses.join(", ") }),
-        ("vocabulary", format!("{} {unit}{special}", vocabulary.symbols().len())),
+        ("vocabulary", format!("{} {unit}{boundary}{unknown}", vocabulary.symbols().len())),
         ("", format!("{symbols:?}{more}")),
-        ("normalisation", normalisation(&card.normalisation)),
+        ("normalisation", normalisation(card.normalisation)),
         ("reads", context),
         (
             "network",
@@ -70,7 +68,7 @@ fn rows(card: &ModelCard, bytes: usize, engine: &Engine) -> Vec<(&'static str, S
     rows
 }
 
-fn normalisation(normalisation: &Normalisation) -> String {
+fn normalisation(normalisation: Normalisation) -> String {
     let steps = [
         (normalisation.newlines == Newlines::Lf, "line ends to LF"),
         (normalisation.nfc, "NFC"),

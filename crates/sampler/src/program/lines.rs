@@ -110,10 +110,9 @@ impl<'c> Encoder<'c> {
     /// The token of a symbol. In a model of documents that knows no line ends, a line is a document.
     fn token(&mut self, symbol: u32, line: &Line, name: &str) -> Option<Result<u32, Failure>> {
         let vocabulary = &self.card.vocabulary;
-        if symbol == u32::from('\n') && vocabulary.symbols().binary_search(&symbol).is_err() {
-            if let Some(boundary) = vocabulary.boundary() {
-                return Some(Ok(boundary));
-            }
+        let line_end = symbol == u32::from('\n') && vocabulary.symbols().binary_search(&symbol).is_err();
+        if let Some(boundary) = vocabulary.boundary().filter(|_| line_end) {
+            return Some(Ok(boundary));
         }
         if let Some(token) = vocabulary.id(symbol) {
             return Some(Ok(token));

@@ -16,7 +16,7 @@ mod write;
 
 use std::path::Path;
 
-use sampler::{Engine, Model, bundle as bundled, read_file};
+use sampler::{Engine, Model, Network, bundle as bundled, read_file};
 
 pub use arguments::Arguments;
 pub use failure::Failure;
@@ -25,13 +25,21 @@ use arguments::{Action, Command};
 
 /// Does what the arguments ask for.
 pub fn run(command: Command) -> Result<(), Failure> {
-    let Command { engine, model, action } = command;
+    let Command { engine, threads, model, action } = command;
     let bytes = model_bytes(model.as_deref())?;
     match action {
         Action::Bundle(output) => bundle::bundle(&bytes, &output),
         Action::Info { json } => info::info(&bytes, &engine, json),
-        Action::Write(config) => engine.within(|| write::write(open(&bytes, &engine, config.stateful)?, &config)),
-        Action::Score(config) => engine.within(|| score::score(open(&bytes, &engine, config.stateful)?, &config)),
+        Action::Write(config) => engine.within(|| {
+            let model = open(&bytes, &engine, config.stateful)?;
+            let helpers = helpers(&bytes, &model, if config.count > 1 { threads } else { 1 })?;
+            write::write(model, helpers, &config)
+        }),
+        Action::Score(config) => engine.within(|| {
+            let model = open(&bytes, &engine, config.stateful)?;
+            let helpers = helpers(&bytes, &model, threads)?;
+            score::score(model, helpers, &config)
+        }),
     }
 }
 
@@ -41,6 +49,12 @@ fn open(bytes: &[u8], engine: &Engine, stateful: bool) -> Result<Model, Failure>
         model.carry_state();
     }
     Ok(model)
+}
+
+/// Networks that share the work of a model, one a thread.
+fn helpers(bytes: &[u8], model: &Model, threads: usize) -> Result<Vec<Network>, Failure> {
+    let open = |_| Network::open(bytes, model.card.size, model.network.engine());
+    Ok((1..threads).map(open).collect::<Result<_, _>>()?)
 }
 
 /// The named model, or the one that this program carries.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use model_card::{Decoder, ModelCard};
-use sampler::{Model, Scorer};
+use sampler::{Model, Network, Scorer};
 use serde::Serialize;
 
 use super::{
@@ -23,9 +23,9 @@ use super::{
 };
 
 /// Scores every file, each from its own beginning.
-pub fn score(model: Model, config: &ScoreConfig) -> Result<(), Failure> {
+pub fn score(model: Model, helpers: Vec<Network>, config: &ScoreConfig) -> Result<(), Failure> {
     let card = model.card.clone();
-    let mut scorer = Scorer::new(model);
+    let mut scorer = Scorer::new(model, helpers);
     let mut report = Report::new(&card, config);
     let mut encoder = Encoder::new(&card, config.lossy, config.skip_unknown);
     for path in &config.files {

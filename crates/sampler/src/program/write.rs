@@ -2,7 +2,7 @@
 
 use std::{io::Write, ops::ControlFlow};
 
-use sampler::{Model, Plan, Sample, Sampler, Writer, write_batch};
+use sampler::{Model, Network, Plan, Sample, Sampler, Writer, write_batch};
 
 use super::{
     Failure,
@@ -13,7 +13,7 @@ use super::{
 };
 
 /// One text, or one for each temperature.
-pub fn write(mut model: Model, config: &WriteConfig) -> Result<(), Failure> {
+pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) -> Result<(), Failure> {
     let prompt = prompt::resolve(&model, config.prompt.as_ref())?;
     let mut output = Output::new();
     for plan in &config.plans {
@@ -21,7 +21,7 @@ pub fn write(mut model: Model, config: &WriteConfig) -> Result<(), Failure> {
             output.flush()?;
             eprintln!("----- temperature: {}", plan.options.temperature);
         }
-        model = write_one(model, config, plan, &prompt, &mut output)?;
+        model = write_one(model, &mut helpers, config, plan, &prompt, &mut output)?;
     }
     Ok(output.flush()?)
 }
@@ -29,6 +29,7 @@ pub fn write(mut model: Model, config: &WriteConfig) -> Result<(), Failure> {
 /// Under one plan. The model comes back.
 fn write_one(
     mut model: Model,
+    helpers: &mut [Network],
     config: &WriteConfig,
     plan: &Plan,
     prompt: &str,
@@ -36,7 +37,7 @@ fn write_one(
 ) -> Result<Model, Failure> {
     let shown = if config.hide_prompt { "" } else { prompt };
     if config.count > 1 {
-        write_samples(&mut model, config, plan, prompt, |sample| match config.form {
+        write_samples(&mut model, helpers, config, plan, prompt, |sample| match config.form {
             Form::JsonSamples => json::sample(output, plan, prompt, &sample),
             _ => Ok(writeln!(output, "{shown}{}", sample.text)?),
         })?;
@@ -100,6 +101,7 @@ fn write_sample(sampler: &mut Sampler, plan: &Plan, prompt: &str) -> Result<Samp
 /// Many samples; what goes wrong while they are shown ends the run.
 fn write_samples(
     model: &mut Model,
+    helpers: &mut [Network],
     config: &WriteConfig,
     plan: &Plan,
     prompt: &str,
@@ -107,7 +109,7 @@ fn write_samples(
 ) -> Result<(), Failure> {
     let tokens: Vec<u32> = model.card.vocabulary.boundary().into_iter().chain(model.encode(prompt)?).collect();
     let mut failure = None;
-    write_batch(model, plan, &tokens, config.count, |sample| match show(sample) {
+    write_batch(model, helpers, plan, &tokens, config.count, |sample| match show(sample) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
             failure = Some(error);
