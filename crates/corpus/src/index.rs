@@ -137,7 +137,7 @@ pub struct Inputs {
     pub skipped_binary: u64,
     /// Files of folders that were skipped because they hold nothing.
     pub skipped_empty: u64,
-    /// xxh3-64 of what was read, decompressed.
+    /// xxh3-64 of the hashes of the blocks that were read (decompressed): the cores hash them side by side.
     #[serde(with = "hexadecimal")]
     pub content: u64,
     /// xxh3-64 of the files' paths, sizes and times; 0 where there are none (standard input).
