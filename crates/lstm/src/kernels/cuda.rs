@@ -56,3 +56,17 @@ pub fn launch(
     unsafe { builder.launch(LaunchConfig::for_num_elems(threads)) }.w()?;
     Ok(CudaStorage::wrap_cuda_slice(result, device.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes NVRTC, which needs no GPU.
+    #[test]
+    fn the_kernels_compile() {
+        let ptx = nvrtc::compile_ptx(SOURCE).expect("cell.cu compiles").to_src();
+        for kernel in ["cell_forward", "cell_backward"] {
+            assert!(ptx.contains(&format!(".entry {kernel}(")), "no {kernel} in {ptx}");
+        }
+    }
+}

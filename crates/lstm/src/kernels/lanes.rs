@@ -195,7 +195,7 @@ pub use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    #[allow(clippy::wildcard_imports, reason = "intrinsics carry their module in their names")]
+    #[allow(clippy::wildcard_imports, reason = "intrinsics carry their set in their names; unfulfilled in tests")]
     use std::arch::x86_64::*;
 
     use super::{Lanes, ONE};
@@ -228,7 +228,7 @@ pub use arm::Neon;
 
 #[cfg(target_arch = "aarch64")]
 mod arm {
-    #[allow(clippy::wildcard_imports, reason = "intrinsics carry their module in their names")]
+    #[allow(clippy::wildcard_imports, reason = "intrinsics carry their set in their names; unfulfilled in tests")]
     use std::arch::aarch64::*;
 
     use super::{Lanes, ONE};

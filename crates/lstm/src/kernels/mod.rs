@@ -9,7 +9,7 @@
 //! - their memory from pools that go from one step to the next, with no allocation per time step.
 //!
 //! Hidden states of all time steps never become a tensor: candle would add their gradients up in passes of their own. The
-//! ops hand them on beside the graph ([`memory::Link`]), whose edges are the final states alone.
+//! ops hand them on beside the graph (`memory::Link`), whose edges are the final states alone.
 //!
 //! On a GPU (feature `cuda`) a layer's sequence is an op too, of one matrix product and one pointwise kernel a time step.
 //!
