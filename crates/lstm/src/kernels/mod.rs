@@ -15,8 +15,10 @@
 //!
 //! This is the one module of the crate with `unsafe` code.
 
-#![expect(unsafe_code, reason = "threads write disjoint parts of one buffer, and vector instructions are chosen at run time")]
-
+#![expect(
+    unsafe_code,
+    reason = "threads write disjoint parts of one buffer, and vector instructions are chosen at run time"
+)]
 #![expect(
     clippy::inline_always,
     reason = "vector code must be inlined into the function compiled for its instructions"
