@@ -16,8 +16,9 @@ const STREAMS: usize = 64;
 const SPAN: usize = 2048;
 /// Tokens that a stream reads before those that it scores.
 const WARM_UP: usize = 256;
-/// Logits that the engine gives at once: few enough to stay in the cache with what it needs to compute them.
-const LOGITS: usize = 1 << 16;
+/// Logits that the engine gives at once. More would leave the cache; with fewer, two threads spend their time on handing
+/// buffers back to the system and taking new ones.
+const LOGITS: usize = 1 << 19;
 
 /// Scores texts, a piece at a time.
 ///

@@ -24,7 +24,7 @@ pub struct Arguments {
     /// The exported model (.onnx); unneeded where the program carries one
     #[arg(long, global = true, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Let ONNX Runtime do the work: the path of its shared library [also: ORT_DYLIB_PATH]
+    /// Let ONNX Runtime do the work: the path of its shared library [also: `ORT_DYLIB_PATH`]
     #[cfg(feature = "onnxruntime")]
     #[arg(long, global = true, value_name = "LIBRARY")]
     onnxruntime: Option<PathBuf>,
