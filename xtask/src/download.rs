@@ -8,13 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 /// Downloads `url` to `path` if its SHA-256 is the expected one; on any failure nothing is left behind.
 pub fn fetch(url: &str, expected: Option<&str>, path: &Path) -> Result<()> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(20)))
-        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_recv_response(Some(Duration::from_mins(1)))
         .build()
         .into();
     let mut response = agent.get(url).call()?;
@@ -56,7 +55,7 @@ struct Digester(Sha256);
 
 impl Digester {
     fn finish(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:x}", self.0.finalize())
     }
 }
 

@@ -37,8 +37,7 @@ pub fn compare(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<Agreement> {
     }
     let (candle_onnx, ort) = (candle_onnx(checkpoint, bytes, &ids)?, ort(checkpoint, bytes, &ids)?);
     for (engine, difference) in [("candle-onnx", candle_onnx), ("ort", ort)] {
-        // `!(a <= b)` and not `a > b`: a NaN has to fail.
-        if !(difference <= TOLERANCE) {
+        if difference.is_nan() || difference > TOLERANCE {
             return Err(Error::Disagreement { engine, difference });
         }
     }

@@ -18,7 +18,7 @@ use candle_onnx::onnx::{
 use model_card::gates::{GateOrder, reorder};
 use model_card::{CARD_KEY, InputEncoding, ModelCard, tensors};
 
-use crate::{Error, Result};
+use crate::{Checkpoint, Error, Result};
 
 /// The version of the ONNX operator set that the graph uses: old enough for every engine in use.
 pub const OPSET: i64 = 14;
@@ -26,7 +26,8 @@ pub const OPSET: i64 = 14;
 const IR_VERSION: i64 = 8;
 
 /// Builds the model: graph, weights, and the whole card in `metadata_props` under [`CARD_KEY`].
-pub fn model(weights: &HashMap<String, Tensor>, card: &ModelCard) -> Result<ModelProto> {
+pub fn model(checkpoint: &Checkpoint) -> Result<ModelProto> {
+    let Checkpoint { tensors: weights, card } = checkpoint;
     let mut graph = Builder { weights, card, nodes: Vec::new(), initializers: Vec::new() };
     let mut sequence = graph.embed()?;
     let (mut hidden_states, mut cell_states) = (Vec::new(), Vec::new());

@@ -131,7 +131,7 @@ pub struct Exported {
 
 /// Writes `checkpoint` as an ONNX file at `output`, if and only if every engine agrees with the trained network.
 pub fn export(checkpoint: &Checkpoint, output: &Path) -> Result<Exported> {
-    let model = graph::model(&checkpoint.tensors, &checkpoint.card)?;
+    let model = graph::model(checkpoint)?;
     let bytes = encode::encode(&model);
     let agreement = check::compare(checkpoint, &bytes)?;
     write_beside(output, &bytes).map_err(|source| Error::Write { path: output.into(), source })?;

@@ -134,7 +134,7 @@ impl Session<'_> {
         train_loss: Option<f64>,
     ) -> Result<PathBuf> {
         let tensors = training.network().tensors()?.into_iter().collect();
-        run.write_checkpoint(epoch, tensors, &self.card(epoch, train_loss))
+        run.write_checkpoint(epoch, &tensors, &self.card(epoch, train_loss))
     }
 
     fn card(&self, epochs: usize, train: Option<f64>) -> ModelCard {

@@ -16,7 +16,7 @@ pub enum Purpose {
     Samples = 4,
 }
 
-/// A seed for one purpose in one epoch: the first draw of ChaCha8's stream of that number.
+/// A seed for one purpose in one epoch: the first draw of `ChaCha8`'s stream of that number.
 pub fn derive(seed: u64, purpose: Purpose, epoch: usize) -> u64 {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(((purpose as u64) << 48) | epoch as u64);

@@ -86,15 +86,14 @@ impl RunFolder {
     pub fn write_checkpoint(
         &self,
         epoch: usize,
-        tensors: HashMap<String, Tensor>,
+        tensors: &HashMap<String, Tensor>,
         card: &ModelCard,
     ) -> Result<PathBuf> {
         let path = self.checkpoints().join(format!("{epoch:06}"));
         let write = || -> std::io::Result<()> {
             // The whole folder is written beside its place and renamed: a checkpoint exists with both files or not.
             let folder = hidden_folder().tempdir_in(self.checkpoints())?;
-            candle_core::safetensors::save(&tensors, folder.path().join(WEIGHTS_FILE))
-                .map_err(std::io::Error::other)?;
+            candle_core::safetensors::save(tensors, folder.path().join(WEIGHTS_FILE)).map_err(std::io::Error::other)?;
             fs::write(folder.path().join(CARD_FILE), card.to_json())?;
             for name in [WEIGHTS_FILE, CARD_FILE] {
                 File::open(folder.path().join(name))?.sync_all()?;
@@ -192,7 +191,7 @@ mod tests {
         let run = RunFolder::create(&folder.path().join("run"), &"config").unwrap();
         for epoch in 1..=3 {
             let tensor = Tensor::new(&[epoch as f32], &Device::Cpu).unwrap();
-            run.write_checkpoint(epoch, HashMap::from([("x".into(), tensor)]), &card(&epoch.to_string())).unwrap();
+            run.write_checkpoint(epoch, &HashMap::from([("x".into(), tensor)]), &card(&epoch.to_string())).unwrap();
         }
         let mut names: Vec<_> =
             fs::read_dir(run.checkpoints()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
