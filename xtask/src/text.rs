@@ -88,10 +88,11 @@ impl TextArguments {
     pub fn over(&self, others: &Self) -> Flags {
         let mut flags = Flags::of(others);
         let given = Flags::of(self);
-        // What a document is, is said once.
-        for (given_flag, other) in [("lines", "joined"), ("joined", "lines")] {
-            if given.0.contains_key(given_flag) {
-                flags.0.remove(other);
+        // What a document is, is said once; where there are none, none can be dealt out.
+        let contradicted: [(&str, &[&str]); 2] = [("lines", &["joined"]), ("joined", &["lines", "split_by_document"])];
+        for (flag, others) in contradicted {
+            if given.0.contains_key(flag) {
+                flags.0.retain(|name, _| !others.contains(&name.as_str()));
             }
         }
         flags.0.extend(given.0);
