@@ -6,6 +6,11 @@
 
 use std::ops::Range;
 
+use super::{memory::Shared, processor::Processor};
+
+/// What moving a number costs, in the multiplications by which [`Processor::share`] measures work.
+const MOVES_A_NUMBER: usize = 8;
+
 /// The sizes of one layer's sequence.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
@@ -72,7 +77,7 @@ impl Sizes {
 }
 
 /// Panels into which the columns of transposed weights are cut: first column, and blocks in it, 4 or 1.
-pub fn column_panels(width: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+pub fn column_panels(width: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
     let blocks = columns.div_ceil(width);
     let wide = blocks / 4;
     let panels = (0..wide).map(|panel| (panel * 4, 4)).chain((wide * 4..blocks).map(|block| (block, 1)));
@@ -80,13 +85,18 @@ pub fn column_panels(width: usize, columns: usize) -> impl Iterator<Item = (usiz
 }
 
 /// Rows of a matrix (rows, 4H) into panels (blocks, rows, 4, W): for each block its columns, row under row.
-pub fn pack_panels(sizes: &Sizes, rows: &[f32], target: &mut [f32]) {
-    let count = rows.len() / (4 * sizes.hidden);
-    for (block, panel) in target.chunks_exact_mut(count * sizes.gates()).enumerate() {
-        for (row, line) in rows.chunks_exact(4 * sizes.hidden).zip(panel.chunks_exact_mut(sizes.gates())) {
-            interleave(sizes, row, block, line);
+pub fn pack_panels(processor: &Processor, sizes: &Sizes, rows: &[f32], target: &mut [f32]) {
+    let length = rows.len() / (4 * sizes.hidden) * sizes.gates();
+    let target = Shared::new(target);
+    processor.share(sizes.blocks(), MOVES_A_NUMBER * rows.len(), |blocks| {
+        for block in blocks {
+            // SAFETY: each block's panel is its own, and each block falls to one thread.
+            let panel = unsafe { target.write(block * length..(block + 1) * length) };
+            for (row, line) in rows.chunks_exact(4 * sizes.hidden).zip(panel.chunks_exact_mut(sizes.gates())) {
+                interleave(sizes, row, block, line);
+            }
         }
-    }
+    });
 }
 
 /// Rows of a matrix (rows, 4H) into rows of interleaved blocks (rows, blocks, 4, W), with `bias` (4H) added to each.
@@ -117,39 +127,55 @@ fn interleave(sizes: &Sizes, row: &[f32], block: usize, line: &mut [f32]) {
     }
 }
 
-/// A row of interleaved blocks (blocks, 4, W) back into its order (4H).
-pub fn unpack_row(sizes: &Sizes, lines: &[f32], row: &mut [f32]) {
-    for (block, line) in lines.chunks_exact(sizes.gates()).enumerate() {
-        let units = sizes.units(block);
-        for (gate, lane) in line.chunks_exact(sizes.width).enumerate() {
-            row[gate * sizes.hidden..][units.clone()].copy_from_slice(&lane[..units.len()]);
+/// Rows of interleaved blocks (rows, blocks, 4, W) back into a matrix (rows, 4H).
+pub fn unpack_rows(processor: &Processor, sizes: &Sizes, lines: &[f32], matrix: &mut [f32]) {
+    let (columns, count) = (4 * sizes.hidden, matrix.len() / (4 * sizes.hidden));
+    let work = MOVES_A_NUMBER * matrix.len();
+    let matrix = Shared::new(matrix);
+    processor.share(count, work, |rows| {
+        for index in rows {
+            // SAFETY: each row falls to one thread.
+            let row = unsafe { matrix.write(index * columns..(index + 1) * columns) };
+            let lines = &lines[index * sizes.all_gates()..][..sizes.all_gates()];
+            for (block, line) in lines.chunks_exact(sizes.gates()).enumerate() {
+                let units = sizes.units(block);
+                for (gate, lane) in line.chunks_exact(sizes.width).enumerate() {
+                    row[gate * sizes.hidden..][units.clone()].copy_from_slice(&lane[..units.len()]);
+                }
+            }
         }
-    }
+    });
 }
 
 /// A matrix (columns, 4H) transposed, in panels of its columns: for each panel of C blocks of columns the rows (blocks, 4,
 /// W) of C W columns each. This is the right operand that takes gradients of gates back to what the gates were made of.
-pub fn pack_transposed(sizes: &Sizes, matrix: &[f32], target: &mut [f32]) {
-    let columns = matrix.len() / (4 * sizes.hidden);
-    for (first, blocks) in column_panels(sizes.width, columns) {
-        let across = blocks * sizes.width;
-        let panel = &mut target[first * sizes.all_gates()..][..across * sizes.all_gates()];
-        if columns < first + across || !sizes.hidden.is_multiple_of(sizes.width) {
-            panel.fill(0.0);
-        }
-        for (column, source) in
-            matrix[first * 4 * sizes.hidden..].chunks_exact(4 * sizes.hidden).take(across).enumerate()
-        {
-            for block in 0..sizes.blocks() {
-                let units = sizes.units(block);
-                for gate in 0..4 {
-                    let start = (block * 4 + gate) * sizes.width * across + column;
-                    let places = panel[start..].iter_mut().step_by(across);
-                    source[gate * sizes.hidden..][units.clone()].iter().zip(places).for_each(|(from, to)| *to = *from);
+pub fn pack_transposed(processor: &Processor, sizes: &Sizes, matrix: &[f32], target: &mut [f32]) {
+    let (length, target) = (4 * sizes.hidden, Shared::new(target));
+    let columns = matrix.len() / length;
+    let panels = column_panels(sizes.width, columns);
+    processor.share(panels.clone().count(), MOVES_A_NUMBER * matrix.len(), |share| {
+        for (first, blocks) in panels.clone().skip(share.start).take(share.len()) {
+            let across = blocks * sizes.width;
+            // SAFETY: each panel is a part of its own, and each falls to one thread.
+            let panel = unsafe { target.write(first * sizes.all_gates()..(first + across) * sizes.all_gates()) };
+            if columns < first + across || !sizes.hidden.is_multiple_of(sizes.width) {
+                panel.fill(0.0);
+            }
+            for (column, source) in matrix[first * length..].chunks_exact(length).take(across).enumerate() {
+                for block in 0..sizes.blocks() {
+                    let units = sizes.units(block);
+                    for gate in 0..4 {
+                        let start = (block * 4 + gate) * sizes.width * across + column;
+                        let places = panel[start..].iter_mut().step_by(across);
+                        source[gate * sizes.hidden..][units.clone()]
+                            .iter()
+                            .zip(places)
+                            .for_each(|(from, to)| *to = *from);
+                    }
                 }
             }
         }
-    }
+    });
 }
 
 /// How long [`pack_transposed`]'s target is for a matrix of so many columns.
@@ -249,10 +275,10 @@ mod tests {
         let blocks = [1., 2., 4., 5., 7., 8., 10., 11., 3., 0., 6., 0., 9., 0., 12., 0.];
         assert_eq!(line[..], blocks[..]);
         let mut back = [0.0; 12];
-        unpack_row(&SIZES, &line, &mut back);
+        unpack_rows(&Processor::detect(), &SIZES, &line, &mut back);
         assert_eq!(back[..], row);
         let mut panels = [9.0; 16];
-        pack_panels(&SIZES, &row, &mut panels);
+        pack_panels(&Processor::detect(), &SIZES, &row, &mut panels);
         assert_eq!(panels[..], blocks[..]);
     }
 
@@ -260,7 +286,7 @@ mod tests {
     fn a_transposed_panel_has_a_row_for_every_gate_and_lane() {
         let matrix: Vec<f32> = (0..24).map(|number| number as f32).collect(); // (2, 4H)
         let mut panel = vec![9.0; transposed_length(&SIZES, 2)];
-        pack_transposed(&SIZES, &matrix, &mut panel);
+        pack_transposed(&Processor::detect(), &SIZES, &matrix, &mut panel);
         let rows: Vec<_> = panel.chunks(2).collect();
         assert_eq!(rows[0], [0.0, 12.0]); // i of unit 0, both columns
         assert_eq!(rows[3], [4.0, 16.0]); // f of unit 1

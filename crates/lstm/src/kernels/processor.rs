@@ -118,14 +118,17 @@ impl Processor {
     /// Cuts `0..count` into one range a thread and works on all of them at once, running the job that `job` makes for each.
     /// `work` is how many multiplications all of it takes.
     pub(super) fn run<J: Job>(&self, count: usize, work: usize, job: impl Fn(Range<usize>) -> J + Sync) {
+        self.share(count, work, |part| self.instructions.run(job(part)));
+    }
+
+    /// The same for work without vector instructions.
+    pub(super) fn share(&self, count: usize, work: usize, job: impl Fn(Range<usize>) + Sync) {
         let parts = self.threads.min(count).min(work / WORTH_A_THREAD).max(1);
         if parts == 1 {
-            return self.instructions.run(job(0..count));
+            return job(0..count);
         }
         candle_core::utils::barrier_pool().execute_chunked(parts, |chosen| {
-            for part in chosen {
-                self.instructions.run(job(count * part / parts..count * (part + 1) / parts));
-            }
+            chosen.for_each(|part| job(count * part / parts..count * (part + 1) / parts));
         });
     }
 }

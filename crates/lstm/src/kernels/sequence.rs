@@ -116,7 +116,7 @@ impl Sequence {
     ) -> Option<Vec<f32>> {
         let states = sizes.batch * sizes.hidden;
         let transposed = work.transposed.sized(layout::transposed_length(&sizes, sizes.hidden));
-        layout::pack_transposed(&sizes, recurrent_weights, transposed);
+        layout::pack_transposed(&self.processor, &sizes, recurrent_weights, transposed);
         let mut state_gradient = initial.map(|_| vec![0.0; 2 * states]);
         let mut steps = lock(&self.steps);
         let returned = std::mem::take(&mut steps.memory.returned);
@@ -142,7 +142,7 @@ impl Sequence {
     /// Writes the gradient of the input vectors.
     fn input_gradient(&self, sizes: Sizes, work: &mut Workspace, input_weights: &[f32], gradient: &mut [f32]) {
         let transposed = work.transposed.sized(layout::transposed_length(&sizes, sizes.input));
-        layout::pack_transposed(&sizes, input_weights, transposed);
+        layout::pack_transposed(&self.processor, &sizes, input_weights, transposed);
         let job = InputGradient {
             sizes,
             rows: 0..0,
@@ -198,9 +198,7 @@ impl Sequence {
             }
         }
         let mut gradient = vec![0.0; (sizes.input + sizes.hidden + 1) * columns];
-        for (lines, row) in interleaved.chunks_exact(lines).zip(gradient.chunks_exact_mut(columns)) {
-            layout::unpack_row(&sizes, lines, row);
-        }
+        layout::unpack_rows(&self.processor, &sizes, interleaved, &mut gradient);
         gradient
     }
 }
@@ -223,7 +221,7 @@ impl CustomOp3 for Sequence {
         let initial = self.initial(&sizes, floats(state, state_layout)?);
         let mut lease = self.pool.take();
         let work = &mut lease.memory;
-        pack(&sizes, floats(weights, weights_layout)?, matches!(self.source, Source::Ids), work);
+        pack(&self.processor, &sizes, floats(weights, weights_layout)?, matches!(self.source, Source::Ids), work);
         let output = match &self.source {
             Source::Ids => {
                 collect_ids(&sizes, input, input_layout, &mut work.ids)?;
@@ -291,7 +289,7 @@ fn multiplications(sizes: &Sizes) -> usize {
 }
 
 /// Lays out the weights as the forward pass reads them.
-fn pack(sizes: &Sizes, weights: &[f32], ids: bool, work: &mut Workspace) {
+fn pack(processor: &Processor, sizes: &Sizes, weights: &[f32], ids: bool, work: &mut Workspace) {
     let columns = 4 * sizes.hidden;
     let (input, rest) = weights.split_at(sizes.input * columns);
     let (recurrent, bias) = rest.split_at(sizes.hidden * columns);
@@ -302,9 +300,9 @@ fn pack(sizes: &Sizes, weights: &[f32], ids: bool, work: &mut Workspace) {
         layout::pack_rows(sizes, input, Some(bias), packed_input, packed_bias);
     } else {
         layout::pack_rows(sizes, bias, None, packed_bias, &mut []);
-        layout::pack_panels(sizes, input, packed_input);
+        layout::pack_panels(processor, sizes, input, packed_input);
     }
-    layout::pack_panels(sizes, recurrent, work.recurrent_weights.sized(sizes.hidden * lines));
+    layout::pack_panels(processor, sizes, recurrent, work.recurrent_weights.sized(sizes.hidden * lines));
 }
 
 /// Copies ids (N, T) to (T, N) and refuses those that have no row.
