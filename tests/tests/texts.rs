@@ -77,6 +77,9 @@ fn flags_do_to_the_text_what_they_say() {
     }
 }
 
+/// What it is, inputs, flags, and the files and documents that come of them.
+type Folders<'c> = (&'c str, &'c [&'c Path], &'c [&'c str], u64, u64);
+
 #[test]
 fn folders_and_several_files_are_documents_unless_joined() {
     let place = Workplace::new();
@@ -85,7 +88,7 @@ fn folders_and_several_files_are_documents_unless_joined() {
     }
     place.write("source/picture.c", b"\0\0\0");
     let (folder, file) = (place.path("source"), place.path("source/a.c"));
-    let cases: [(&str, &[&Path], &[&str], u64, u64); 5] = [
+    let cases: [Folders; 5] = [
         ("a folder", &[&folder], &[], 4, 4),
         ("some files of a folder", &[&folder], &["--include", "*.c", "--include", "*.h"], 3, 3),
         ("a folder and a file", &[&folder, &file], &["--include", "*.txt"], 2, 2),
@@ -104,15 +107,17 @@ fn folders_and_several_files_are_documents_unless_joined() {
 #[test]
 fn names_are_documents_and_splits_keep_them_whole() {
     let place = Workplace::new();
-    let names: String = (0..200).map(|number| format!("name{number:03}\n")).collect();
-    let input = place.write("names.txt", names);
-    let prepared = prepare(&place, &[&input], &["--lines", "--split", "90/5/5", "--split-by-document"]);
+    let names: Vec<String> = (0..200).map(|number| format!("name{number:03}\n")).collect();
+    let input = place.write("names.txt", names.concat());
+    let split = ["--lines", "--split", "90/5/5", "--split-by-document"];
+    let prepared = prepare(&place, &[&input], &[&split[..], &["--source=- a list", "--licence", "CC0"]].concat());
     assert_eq!((&prepared["documents"], &prepared["characters"]), (&json!(200), &json!(200 * 7)));
     // Seven characters and a boundary each; of a hundred names, 90, 5 and 5.
     assert_eq!(prepared["splits"], json!({ "train": 180 * 8, "validation": 10 * 8, "test": 10 * 8 }));
 
     let inspected = place.xtask(&["inspect", "text", "--json"]).success().json();
     assert_eq!((&inspected["sound"], &inspected["documents"]), (&json!(true), &json!(200)));
+    assert_eq!((&inspected["source"], &inspected["licence"]), (&json!("- a list"), &json!("CC0")));
     let mut first = BTreeSet::new();
     for split in inspected["splits"].as_array().unwrap() {
         let name = split["first_lines"][0].as_str().unwrap();
@@ -166,7 +171,7 @@ fn inspect_tells_sound_shards_from_others() {
     for part in ["' ' U+0020", "The anchor was weighed", "sound", "entropy"] {
         assert!(report.contains(part), "{part:?} in {report}");
     }
-    let shard = place.files("text/shards").into_iter().find(|file| file.ends_with(".shard")).unwrap();
+    let shard = place.files("text/shards").into_iter().find(|file| file.starts_with("train")).unwrap();
     let shard = place.path("text/shards").join(shard);
     let mut bytes = fs::read(&shard).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
