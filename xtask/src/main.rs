@@ -90,3 +90,14 @@ fn run(task: &Task) -> Result<()> {
         Task::Check => check::run(&project),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Arguments;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -9,7 +9,6 @@ mod train;
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
@@ -17,7 +16,7 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde::de::DeserializeOwned;
 
-use crate::project::{Project, output, run as run_program};
+use crate::project::{Project, output};
 
 #[derive(Subcommand)]
 pub enum Task {
@@ -35,17 +34,6 @@ pub fn run(project: &Project, task: &Task) -> Result<()> {
         Task::Sample(arguments) => sample::run(project, arguments),
         Task::Prepare(arguments) => prepare::run(project, arguments),
     }
-}
-
-/// Builds an example of a package in the release profile.
-fn example(project: &Project, package: &str, name: &str, features: &[&str]) -> Result<PathBuf> {
-    let mut cargo = project.cargo()?;
-    cargo.args(["build", "--release", "--package", package, "--example", name]);
-    if !features.is_empty() {
-        cargo.args(["--features", &features.join(",")]);
-    }
-    run_program(&mut cargo)?;
-    Ok(project.target().join("release/examples").join(name).with_extension(env::consts::EXE_EXTENSION))
 }
 
 /// Runs a program that prints one JSON object on stdout.

@@ -9,13 +9,13 @@ use clap::Args;
 use crate::project::Project;
 
 #[derive(Args)]
-pub struct Arguments {
+pub struct Peers {
     /// A Python with the packages of xtask/peers/requirements.txt: measures the peers too, in the same run.
     #[arg(long, value_name = "PYTHON")]
     peers: Option<PathBuf>,
 }
 
-impl Arguments {
+impl Peers {
     /// The Python, if one is named and there.
     pub fn python(&self) -> Result<Option<&Path>> {
         match &self.peers {

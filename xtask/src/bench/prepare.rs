@@ -29,7 +29,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     #[command(flatten)]
-    peers: peers::Arguments,
+    peers: peers::Peers,
     /// Print one JSON object on stdout.
     #[arg(long)]
     json: bool,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::table::Table;
-use super::{example, machine, measure, median, peers, process};
+use super::{machine, measure, median, peers, process};
 use crate::dist;
 use crate::project::{Project, run as run_program};
 
@@ -30,7 +30,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     #[command(flatten)]
-    peers: peers::Arguments,
+    peers: peers::Peers,
     /// Print one JSON object on stdout.
     #[arg(long)]
     json: bool,
@@ -119,14 +119,14 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
 fn build(project: &Project, python: Option<&Path>) -> Result<Programs> {
     let sampler = dist::make(project)?;
     let features: &[&str] = if python.is_some() { &["onnxruntime"] } else { &[] };
-    let character = example(project, "ort-rten", "character", features)?;
+    let character = project.example("ort-rten", "character", features)?;
     let library = python.map(|python| measure(&mut peers::script(project, python, "onnxruntime_library.py")));
     Ok(Programs { sampler, character, library: library.transpose()? })
 }
 
 /// A model file of each size.
 fn models(project: &Project, folder: &Path) -> Result<Vec<PathBuf>> {
-    let program = example(project, "onnx-export", "untrained", &[])?;
+    let program = project.example("onnx-export", "untrained", &[])?;
     let mut models = Vec::new();
     for (layers, hidden) in SIZES {
         let model = folder.join(format!("{layers}x{hidden}.onnx"));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::table::Table;
-use super::{example, machine, measure, median, peers};
+use super::{machine, measure, median, peers};
 use crate::project::Project;
 
 #[derive(Args)]
@@ -39,7 +39,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     #[command(flatten)]
-    peers: peers::Arguments,
+    peers: peers::Peers,
     /// Print one JSON object on stdout.
     #[arg(long)]
     json: bool,
@@ -94,7 +94,11 @@ struct Figures {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<String>,
     median_ms: f64,
+    /// Of the whole process.
     peak_rss_mb: f64,
+    /// What the steps added to the memory of the libraries and the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    steps_rss_mb: Option<f64>,
     /// Of the matrix products alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gflops: Option<f64>,
@@ -117,8 +121,8 @@ struct Peak {
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     let python = arguments.peers.python()?;
-    let program = example(project, "lstm", "step", &[])?;
-    let peak = example(project, "lstm", "gemm_peak", &[])?;
+    let program = project.example("lstm", "step", &[])?;
+    let peak = project.example("lstm", "gemm_peak", &[])?;
     let peak: Peak = measure(&mut Command::new(peak))?;
     let mut steps = Vec::new();
     for shape in shapes(arguments) {
@@ -181,6 +185,7 @@ fn over(figures: &[Figures]) -> Figures {
     Figures {
         median_ms: over(|figures| Some(figures.median_ms)),
         peak_rss_mb: over(|figures| Some(figures.peak_rss_mb)),
+        steps_rss_mb: figures[0].steps_rss_mb.map(|_| over(|figures| figures.steps_rss_mb)),
         gflops: figures[0].gflops.map(|_| over(|figures| figures.gflops)),
         ..figures[0].clone()
     }
@@ -196,6 +201,7 @@ fn show(steps: &[Step], peak: f64) {
         "GFLOP/s",
         "ours MB",
         "PyTorch MB",
+        "of it the steps",
     ]);
     for Step { shape, ours, peers, ratio } in steps {
         let peer = |name: &str, get: fn(&Figures) -> f64, digits: usize| {
@@ -211,6 +217,7 @@ fn show(steps: &[Step], peak: f64) {
             ours.gflops.map_or("–".into(), |gflops| format!("{gflops:.0}")),
             format!("{:.0}", ours.peak_rss_mb),
             peer("torch", |peer| peer.peak_rss_mb, 0),
+            peer("torch", |peer| peer.steps_rss_mb.unwrap_or(f64::NAN), 0),
         ]);
     }
     print!("{table}");
