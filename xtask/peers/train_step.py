@@ -70,12 +70,18 @@ def keras_step(options):
     one_hot = tensorflow.one_hot(ids, options.vocabulary)
     shape = ids.shape if everywhere else (options.batch,)
     targets = tensorflow.constant(generator.integers(options.vocabulary, size=shape))
-    return lambda: model.train_on_batch(one_hot, targets), tensorflow.__version__
+    return lambda: model.train_on_batch(one_hot, targets), f"{keras.__version__} on TensorFlow {tensorflow.__version__}"
+
+
+def peak_memory():
+    """Most memory that was ever resident, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
 
 
 def main():
     options = arguments()
     step, version = (torch_step if options.framework == "torch" else keras_step)(options)
+    before = peak_memory()
     for _ in range(5):
         step()
     times = []
@@ -83,10 +89,11 @@ def main():
         start = time.perf_counter()
         step()
         times.append(1e3 * (time.perf_counter() - start))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
+    peak = peak_memory()
     print(json.dumps({
         "framework": options.framework, "version": version, "median_ms": round(statistics.median(times), 3),
         "minimum_ms": round(min(times), 3), "peak_rss_mb": round(peak, 1),
+        "steps_rss_mb": round(peak - before, 1),
     }))
 
 

@@ -20,13 +20,7 @@ pub struct Arguments {
 }
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
-    let built = build(project)?;
-    let folder = project.artifacts.join("dist");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let program = folder.join("scrimshaw").with_extension(env::consts::EXE_EXTENSION);
-    let beside = folder.join(".scrimshaw.new");
-    fs::copy(&built, &beside).with_context(|| format!("cannot write {}", beside.display()))?;
-    fs::rename(&beside, &program).with_context(|| format!("cannot write {}", program.display()))?;
+    let program = make(project)?;
     let bytes = fs::metadata(&program)?.len();
     if arguments.json {
         println!("{}", serde_json::json!({ "file": program, "bytes": bytes }));
@@ -34,6 +28,18 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
         eprintln!("{}: {:.2} MB, to be copied alone", program.display(), bytes as f64 / 1e6);
     }
     Ok(())
+}
+
+/// Builds the sampler and puts it into its place, which is returned.
+pub fn make(project: &Project) -> Result<PathBuf> {
+    let built = build(project)?;
+    let folder = project.artifacts.join("dist");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let program = folder.join("scrimshaw").with_extension(env::consts::EXE_EXTENSION);
+    let beside = folder.join(".scrimshaw.new");
+    fs::copy(&built, &beside).with_context(|| format!("cannot write {}", beside.display()))?;
+    fs::rename(&beside, &program).with_context(|| format!("cannot write {}", program.display()))?;
+    Ok(program)
 }
 
 /// Builds the sampler in the profile `dist` for this machine; on Linux the C library is linked in.

@@ -4,6 +4,7 @@
 //! seconds on a new machine. It knows where things are ([`project`]), which texts exist ([`datasets`]) and how to build
 //! what a task needs; how anything is done is the binaries' business.
 
+mod bench;
 mod check;
 mod datasets;
 mod dist;
@@ -57,6 +58,9 @@ enum Task {
     Export(export::Arguments),
     /// Build the sampler as one small static file, ready to copy.
     Dist(dist::Arguments),
+    /// Measure training, sampling or preparing on this machine, beside the peers if their Python is named.
+    #[command(subcommand)]
+    Bench(bench::Task),
     /// Run every test of the workspace.
     Test(test::Arguments),
     /// Format, lints, documentation and the dependency firewall: what CI checks besides the tests.
@@ -87,7 +91,19 @@ fn run(task: &Task) -> Result<()> {
         Task::Train(arguments) => train::run(&project, arguments),
         Task::Export(arguments) => export::run(&project, arguments),
         Task::Dist(arguments) => dist::run(&project, arguments),
+        Task::Bench(task) => bench::run(&project, task),
         Task::Test(arguments) => test::run(&project, arguments),
         Task::Check => check::run(&project),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Arguments;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Arguments::command().debug_assert();
     }
 }

@@ -89,6 +89,22 @@ impl Project {
         Ok(host.context("rustc names no host")?.into())
     }
 
+    /// Builds an example of a package in the release profile and returns its program.
+    pub fn example(&self, package: &str, name: &str, features: &[&str]) -> Result<PathBuf> {
+        let binaries = if let Some(folder) = env::var_os(BINARIES) {
+            PathBuf::from(folder)
+        } else {
+            let mut cargo = self.cargo()?;
+            cargo.args(["build", "--release", "--package", package, "--example", name]);
+            if !features.is_empty() {
+                cargo.args(["--features", &features.join(",")]);
+            }
+            run(&mut cargo)?;
+            self.target().join("release")
+        };
+        Ok(binaries.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION))
+    }
+
     /// cargo's folder of build results.
     pub fn target(&self) -> PathBuf {
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)
