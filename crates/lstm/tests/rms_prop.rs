@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use lstm::kernels::{Instructions, Processor, RmsProp};
 
 #[test]
-fn updates_follow_the_formula_of_keras() -> Result<()> {
+fn updates_follow_the_formula() -> Result<()> {
     // Lengths below, at and beyond a vector's width, and enough for several threads.
     for (length, instructions) in [1, 7, 16, 35, 70_000]
         .into_iter()
@@ -27,7 +27,7 @@ fn updates_follow_the_formula_of_keras() -> Result<()> {
             for ((parameter, square), gradient) in expected.iter_mut().zip(gradient) {
                 let gradient = f64::from(gradient);
                 *square = 0.9 * *square + 0.1 * gradient * gradient;
-                *parameter -= 0.01 * gradient / (*square + 1e-7).sqrt();
+                *parameter -= 0.01 * gradient / (square.sqrt() + 1e-7);
             }
         }
         let (parameters, squares) = (parameter.to_vec1::<f32>()?, mean_square.to_vec1::<f32>()?);

@@ -79,13 +79,9 @@ impl Optimizer for RmsProp {
     }
 
     fn step(&mut self, gradients: &GradStore) -> Result<()> {
-        for (variable, mean_square) in &mut self.variables {
+        for (variable, mean_square) in &self.variables {
             let Some(gradient) = gradients.get(variable) else { continue };
-            if variable.device().is_cpu() {
-                self.kernel.update(variable, mean_square, gradient)?;
-            } else {
-                naive(self.settings, variable, mean_square, gradient)?;
-            }
+            self.kernel.update(variable, mean_square, gradient)?;
         }
         Ok(())
     }
@@ -100,17 +96,6 @@ fn kernel(settings: RmsPropSettings) -> kernels::RmsProp {
         epsilon: epsilon as f32,
         processor: Processor::detect(),
     }
-}
-
-/// The formula in candle's own operations, on any device: what the kernel is held against.
-fn naive(settings: RmsPropSettings, variable: &Var, mean_square: &mut Tensor, gradient: &Tensor) -> Result<()> {
-    let RmsPropSettings { learning_rate, decay, epsilon } = settings;
-    let next = ((&*mean_square * decay)? + (gradient.sqr()? * (1.0 - decay))?)?;
-    let denominator = (next.sqrt()? + epsilon)?;
-    variable.set(&(variable.as_tensor() - ((gradient * learning_rate)? / denominator)?)?)?;
-    // Detached: the optimiser's memory must not keep the graph of every step alive.
-    *mean_square = next.detach();
-    Ok(())
 }
 
 #[cfg(test)]
@@ -128,6 +113,17 @@ mod tests {
             step(&variable, &loss.backward().unwrap());
         }
         variable.to_vec1().unwrap()
+    }
+
+    /// The formula in candle's own operations: what the kernel is held against.
+    fn naive(settings: RmsPropSettings, variable: &Var, mean_square: &mut Tensor, gradient: &Tensor) -> Result<()> {
+        let RmsPropSettings { learning_rate, decay, epsilon } = settings;
+        let next = ((&*mean_square * decay)? + (gradient.sqr()? * (1.0 - decay))?)?;
+        let denominator = (next.sqrt()? + epsilon)?;
+        variable.set(&(variable.as_tensor() - ((gradient * learning_rate)? / denominator)?)?)?;
+        // Detached: the optimiser's memory must not keep the graph of every step alive.
+        *mean_square = next.detach();
+        Ok(())
     }
 
     /// The optimiser (the kernel, on this device) and the naive operations against the same arithmetic in plain f64.

@@ -1,9 +1,11 @@
 //! The folder of one run: everything that training leaves behind, each file whole at every moment.
 //!
-//!     RUN/config.json            the recipe and the seed, as used
-//!     RUN/metrics.jsonl          one object an epoch
-//!     RUN/samples/000001.txt     what the model wrote after that epoch
-//!     RUN/checkpoints/000001/    model.safetensors and card.json
+//! ```text
+//! RUN/config.json            the recipe and the seed, as used
+//! RUN/metrics.jsonl          one object an epoch
+//! RUN/samples/000001.txt     what the model wrote after that epoch
+//! RUN/checkpoints/000001/    model.safetensors and card.json
+//! ```
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};

@@ -32,7 +32,7 @@ impl RmsProp {
             let (decay, rate) = (f64::from(self.decay), f64::from(self.learning_rate));
             let squares = ((mean_square * decay)? + (gradient.sqr()? * (1.0 - decay))?)?;
             mean_square.slice_set(&squares, 0, 0)?;
-            let step = (gradient / (squares + f64::from(self.epsilon))?.sqrt()?)?;
+            let step = (gradient / (squares.sqrt()? + f64::from(self.epsilon))?)?;
             return parameter.set(&(parameter.as_tensor() - (step * rate)?)?.detach());
         }
         mean_square.inplace_op2(gradient, &Squares(*self))?;
