@@ -19,6 +19,9 @@ pub struct Arguments {
     json: bool,
 }
 
+/// Without relocations and unwind tables, which a static program that aborts on a panic does not use: 130 KB.
+const SMALLER: &str = "-C relocation-model=static -C force-unwind-tables=no";
+
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     let program = make(project)?;
     let bytes = fs::metadata(&program)?.len();
@@ -49,7 +52,7 @@ fn build(project: &Project) -> Result<PathBuf> {
     cargo.args(["build", "--profile", "dist", "--package", "sampler", "--bins", "--target", &target]);
     if cfg!(target_os = "linux") {
         let flags = env::var("RUSTFLAGS").unwrap_or_default();
-        cargo.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static"));
+        cargo.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static {SMALLER}"));
     }
     run_program(&mut cargo)?;
     let folder = project.target().join(target).join("dist");
