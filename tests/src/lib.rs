@@ -88,7 +88,7 @@ impl Finished {
     ///
     /// # Panics
     /// If it did not.
-    #[must_use]
+    #[expect(clippy::return_self_not_must_use, reason = "often only the success matters")]
     pub fn success(self) -> Self {
         assert_eq!(self.code, 0, "stderr: {}", self.stderr);
         self

@@ -7,6 +7,12 @@ use end_to_end::{Finished, Workplace, story};
 /// A text long enough for a window.
 const TEXT: &str = "It was a fair wind and a falling tide, and nobody on the quay looked twice at us.\n";
 
+/// What is wrong, the file's bytes if there is a file, and what has to be said.
+type Text = (&'static str, Option<&'static [u8]>, &'static [&'static str]);
+
+/// What is wrong, and what is done to the shard of that name.
+type Damage = (&'static str, fn(&Workplace, &str));
+
 /// Holds a failure against the code it has to have and the words it has to say.
 fn check(what: &str, finished: &Finished, code: i32, words: &[&str]) {
     let Finished { code: found, stderr, stdout } = finished;
@@ -20,7 +26,7 @@ fn check(what: &str, finished: &Finished, code: i32, words: &[&str]) {
 
 #[test]
 fn texts_that_cannot_be_prepared() {
-    let cases: [(&str, Option<&[u8]>, &[&str]); 4] = [
+    let cases: [Text; 4] = [
         ("a missing file", None, &["text.txt"]),
         ("an empty file", Some(b""), &["text.txt", "empty"]),
         ("a text shorter than a window", Some(b"Ahoy."), &["5", "40"]),
@@ -58,45 +64,34 @@ fn a_dataset_that_nobody_declared() {
 
 #[test]
 fn shards_that_were_damaged() {
-    let damages: [(&str, fn(&Workplace, &str), &[&str]); 3] = [
-        (
-            "a truncated shard",
-            |place, shard| {
-                let path = place.path(shard);
-                let bytes = fs::read(&path).unwrap();
-                fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-            },
-            &["prepare"],
-        ),
-        (
-            "an altered shard",
-            |place, shard| {
-                let path = place.path(shard);
-                let mut bytes = fs::read(&path).unwrap();
-                let last = bytes.len() - 1;
-                bytes[last] ^= 1;
-                fs::write(&path, bytes).unwrap();
-            },
-            &["prepare"],
-        ),
-        (
-            "a shard of another vocabulary",
-            |place, shard| {
-                let input = place.write("other.txt", TEXT.to_uppercase());
-                place.xtask(&["prepare", "--input", input.to_str().unwrap(), "--name", "other"]).success();
-                fs::copy(place.path(&shard.replace("text/", "other/")), place.path(shard)).unwrap();
-            },
-            &["prepare"],
-        ),
+    let damages: [Damage; 3] = [
+        ("a truncated shard", |place, shard| {
+            let path = place.path(shard);
+            let bytes = fs::read(&path).unwrap();
+            fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        }),
+        ("an altered shard", |place, shard| {
+            let path = place.path(shard);
+            let mut bytes = fs::read(&path).unwrap();
+            let last = bytes.len() - 1;
+            bytes[last] ^= 1;
+            fs::write(&path, bytes).unwrap();
+        }),
+        ("a shard of another vocabulary", |place, shard| {
+            let input = place.write("other.txt", TEXT.to_uppercase());
+            place.xtask(&["prepare", "--input", input.to_str().unwrap(), "--name", "other"]).success();
+            let other = place.files("other/shards").into_iter().find(|file| file.ends_with("shard")).unwrap();
+            fs::copy(place.path(&format!("other/shards/{other}")), place.path(shard)).unwrap();
+        }),
     ];
-    for (what, damage, words) in damages {
+    for (what, damage) in damages {
         let place = Workplace::new();
         let input = place.write("text.txt", TEXT);
         place.xtask(&["prepare", "--input", input.to_str().unwrap(), "--name", "text"]).success();
-        let shard = place.files("text/shards").into_iter().find(|file| !file.ends_with("json")).unwrap();
+        let shard = place.files("text/shards").into_iter().find(|file| file.ends_with("shard")).unwrap();
         damage(&place, &format!("text/shards/{shard}"));
         let finished = place.xtask(&["train", "--dataset", "text", "--recipe", "lecture", "--epochs", "1"]);
-        check(what, &finished, 4, words);
+        check(what, &finished, 4, &["text/shards", "prepare"]);
         assert_eq!(place.files("text/runs"), Vec::<String>::new(), "{what} starts no run");
     }
 }

@@ -18,7 +18,7 @@ const FIREWALL: &[Rule] = &[
         never: &["candle-core", "candle-nn", "candle-onnx", "prost-build", "bincode", "corpus", "lstm", "trainer"],
         surely: "ort",
     },
-    Rule { package: "lstm", never: &["clap", "corpus", "serde_json"], surely: "candle-core" },
+    Rule { package: "lstm", never: &["clap", "corpus"], surely: "candle-core" },
     Rule { package: "corpus", never: &["candle-core", "candle-nn", "ort"], surely: "memmap2" },
     Rule { package: "model-card", never: &["candle-core", "ort", "memmap2", "clap"], surely: "serde" },
     Rule { package: "decoding", never: &["candle-core", "ort", "corpus", "clap"], surely: "rand_chacha" },

@@ -3,12 +3,11 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::project::{Project, output, run as run_program};
+use crate::project::{Project, run as run_program};
 
 #[derive(Args)]
 #[command(
@@ -45,7 +44,7 @@ pub fn make(project: &Project) -> Result<PathBuf> {
 
 /// Builds the sampler in the profile `dist` for this machine; on Linux the C library is linked in.
 fn build(project: &Project) -> Result<PathBuf> {
-    let target = host(project)?;
+    let target = project.host()?;
     let mut cargo = project.cargo()?;
     cargo.args(["build", "--profile", "dist", "--package", "sampler", "--bins", "--target", &target]);
     if cfg!(target_os = "linux") {
@@ -59,14 +58,6 @@ fn build(project: &Project) -> Result<PathBuf> {
         bail!("{} asks for a dynamic loader; is the static C library installed (libc.a)?", program.display());
     }
     Ok(program)
-}
-
-/// The target triple that rustc builds for when it is not told.
-fn host(project: &Project) -> Result<String> {
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let version = output(Command::new(rustc).arg("-vV").current_dir(&project.root))?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc names no host")?.into())
 }
 
 /// Whether a 64-bit little-endian ELF file has a `PT_INTERP` segment, that is, needs a dynamic loader to start.

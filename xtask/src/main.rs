@@ -10,11 +10,14 @@ mod datasets;
 mod dist;
 mod download;
 mod export;
+mod inspect;
+mod packages;
 mod prepare;
 mod project;
 mod protoc;
 mod runs;
 mod test;
+mod text;
 mod train;
 
 use std::process::ExitCode;
@@ -44,8 +47,10 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Turn a text into memory-mapped shards of token ids.
-    Prepare(prepare::Arguments),
-    /// List the texts that the project knows, with their licences, and whether they are on this machine.
+    Prepare(Box<prepare::Arguments>),
+    /// Show what is in a prepared text: splits, frequencies, entropy, first lines, and whether the shards are sound.
+    Inspect(inspect::Arguments),
+    /// List the texts that the project knows: size, licence, recipe, and whether they are on this machine.
     Datasets(datasets::Arguments),
     /// Train on a prepared text (preparing it first), export, check the export, and print text from it.
     Train(train::Arguments),
@@ -81,6 +86,7 @@ fn run(task: &Task) -> Result<()> {
     let project = Project::find()?;
     match task {
         Task::Prepare(arguments) => prepare::run(&project, arguments),
+        Task::Inspect(arguments) => inspect::run(&project, arguments),
         Task::Datasets(arguments) => datasets::run(&project, arguments),
         Task::Train(arguments) => train::run(&project, arguments),
         Task::Export(arguments) => export::run(&project, arguments),

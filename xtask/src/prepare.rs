@@ -1,25 +1,30 @@
 //! `cargo xtask prepare`: a text becomes shards.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::datasets::{self, Dataset, Figures};
 use crate::project::{Binaries, Project, check_name, output};
+use crate::text::{Flags, TextArguments};
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask prepare --dataset treasure-island\n  \
-                        cargo xtask prepare --input letters.txt diary.txt --name letters --lowercase")]
+                        cargo xtask prepare --input letters.txt diary.txt --name letters --lowercase\n  \
+                        cargo xtask prepare --input ~/linux/kernel --include '*.c' --include '*.h' --split 90/5/5\n  \
+                        cargo xtask prepare --input towns.txt --lines --split 90/10 --split-by-document\n  \
+                        zcat mail.gz | cargo xtask prepare --input - --name mail --min-count 10")]
 pub struct Arguments {
     /// A declared dataset; the embedded sea story when neither this nor --input is given.
     #[arg(long, value_name = "NAME", conflicts_with = "input")]
     dataset: Option<String>,
-    /// Text files, in this order.
+    /// Files, folders, or - for standard input, in this order; gzip, zstd, xz and zip are unpacked.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     input: Vec<PathBuf>,
-    /// Name of the folder under artifacts/; the dataset's or the first file's when not given.
+    /// Name of the folder under artifacts/; the dataset's or the first input's when not given.
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
@@ -29,42 +34,20 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What is done to the text; passed on as it is.
-#[derive(Args, Default)]
-struct TextArguments {
-    /// What a token stands for: a Unicode character or a byte.
-    #[arg(long, value_parser = ["char", "byte"])]
-    unit: Option<String>,
-    /// Turn every character into lower case.
-    #[arg(long)]
-    lowercase: bool,
-    /// Drop every character outside ASCII.
-    #[arg(long)]
-    ascii: bool,
-    /// Accept invalid UTF-8, each broken sequence as U+FFFD.
-    #[arg(long)]
-    lossy: bool,
-    /// Characters in a window, for the count of windows.
-    #[arg(long, value_name = "N")]
-    window: Option<usize>,
-    /// Characters from one window to the next, for the count of windows.
-    #[arg(long, value_name = "N")]
-    step: Option<usize>,
-}
+/// The path that stands for standard input.
+const STANDARD_INPUT: &str = "-";
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
-    let binaries = project.build(&["corpus"], &[])?;
     let Arguments { dataset, input, name, text, json } = arguments;
+    let name = name.as_deref();
     let summary = if input.is_empty() {
+        let binaries = project.build(&["corpus"], &[])?;
         let dataset = dataset.as_deref().unwrap_or(datasets::DEFAULT);
-        prepare_dataset(project, &binaries, dataset, name.as_deref(), text)?
+        prepare_dataset(project, &binaries, dataset, name, text)?
     } else {
-        let name = match (name, input[0].file_stem()) {
-            (Some(name), _) => name.clone(),
-            (None, Some(stem)) => stem.to_string_lossy().into_owned(),
-            (None, None) => bail!("give the prepared text a name with --name"),
-        };
-        prepare_files(project, &binaries, &name, input, text)?
+        let name = name.map_or_else(|| name_of(input), |name| Ok(name.into()))?;
+        let binaries = project.build(&["corpus"], &[])?;
+        prepare_inputs(project, &binaries, &name, input, &Flags::of(text))?
     };
     if *json {
         print!("{summary}");
@@ -91,62 +74,72 @@ fn prepare_dataset(
             "there is no dataset {dataset:?}; there is: {known}; for a text of your own, use --input PATH --name NAME"
         );
     };
-    let path = datasets::locate(project, dataset, &declared)?;
+    let inputs = datasets::locate(project, dataset, &declared)?;
+    let Dataset { origin, licence, prepare, expected, .. } = declared;
+    let as_declared = TextArguments { source: Some(origin), licence: Some(licence), ..prepare };
+    let flags = text.over(&as_declared);
     let name = name.unwrap_or(dataset);
-    let Dataset { origin, licence, normalisation, expected, .. } = &declared;
-    let mut command = command(project, binaries, name, text)?;
-    command.arg("--input").arg(path).args(["--source", origin, "--licence", licence]);
-    for (flag, declared, given) in
-        [("--lowercase", normalisation.lowercase, text.lowercase), ("--ascii", normalisation.ascii, text.ascii)]
-    {
-        if declared && !given {
-            command.arg(flag);
-        }
-    }
-    let summary = output(&mut command)?;
-    let found = figures(&summary)?;
-    // Other flags than the declared ones give other figures.
-    let as_declared = text.unit.is_none() && text.window.is_none() && text.step.is_none();
+    let summary = prepare_inputs(project, binaries, name, &inputs, &flags)?;
+    let found: Figures = serde_json::from_str(&summary).context("corpus printed no summary")?;
     match expected {
-        Some(expected) if as_declared && found != *expected && !text.lowercase && !text.ascii => {
-            bail!("the text is not the declared one: it has {found:?}, and the declaration says {expected:?}")
+        // Other flags than the declared ones give other figures.
+        Some(expected) if flags.same_text(&Flags::of(&as_declared)) && !found.agree_with(&expected) => {
+            // Without an index nothing is prepared: what is not the declared text is not trained on unnoticed.
+            let index = project.shards(name).join("index.json");
+            fs::remove_file(&index).with_context(|| format!("cannot remove {}", index.display()))?;
+            bail!("{dataset} is not the declared text: it has {found}, and the declaration says {expected}")
         }
         _ => Ok(summary),
     }
 }
 
-fn prepare_files(
+fn prepare_inputs(
     project: &Project,
     binaries: &Binaries,
     name: &str,
-    input: &[PathBuf],
-    text: &TextArguments,
+    inputs: &[PathBuf],
+    flags: &Flags,
 ) -> Result<String> {
-    let mut command = command(project, binaries, name, text)?;
-    command.arg("--input").args(input);
-    output(&mut command)
-}
-
-fn command(project: &Project, binaries: &Binaries, name: &str, text: &TextArguments) -> Result<Command> {
     check_name(name)?;
     let mut command = binaries.command("corpus");
     command.args(["prepare", "--json", "--name", name]).arg("--output").arg(project.shards(name));
-    if let Some(unit) = &text.unit {
-        command.args(["--unit", unit]);
-    }
-    for (flag, set) in [("--lowercase", text.lowercase), ("--ascii", text.ascii), ("--lossy", text.lossy)] {
-        if set {
-            command.arg(flag);
-        }
-    }
-    for (flag, value) in [("--window", text.window), ("--step", text.step)] {
-        if let Some(value) = value {
-            command.args([flag, &value.to_string()]);
-        }
-    }
-    Ok(command)
+    command.args(flags.words()).arg("--input").args(inputs).stdin(Stdio::inherit());
+    output(&mut command)
 }
 
-fn figures(json: &str) -> Result<Figures> {
-    serde_json::from_str(json).context("corpus printed no summary")
+/// The name of the first input.
+fn name_of(inputs: &[PathBuf]) -> Result<String> {
+    if inputs.iter().any(|input| input == Path::new(STANDARD_INPUT)) {
+        bail!("standard input has no name of its own: give the prepared text one with --name");
+    }
+    let stem =
+        inputs.first().and_then(|input| input.file_stem()).context("give the prepared text a name with --name")?;
+    let name = stem.to_string_lossy().into_owned();
+    check_name(&name).context("give the prepared text another name with --name")?;
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_of;
+
+    #[test]
+    fn a_text_is_called_what_its_first_input_is_called() {
+        let cases: [(&[&str], Option<&str>); 6] = [
+            (&["a/letters.txt", "diary.txt"], Some("letters")),
+            (&["sources/"], Some("sources")),
+            (&["-"], None),
+            (&["letters.txt", "-"], None),
+            (&["."], None),
+            (&["my letters.txt"], None),
+        ];
+        for (inputs, expected) in cases {
+            let inputs: Vec<_> = inputs.iter().map(Into::into).collect();
+            match (name_of(&inputs), expected) {
+                (Ok(name), Some(expected)) => assert_eq!(name, expected),
+                (Err(error), None) => assert!(error.to_string().contains("--name"), "{inputs:?}: {error}"),
+                (found, _) => panic!("{inputs:?}: {found:?}"),
+            }
+        }
+    }
 }

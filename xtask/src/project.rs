@@ -97,6 +97,14 @@ impl Project {
         Ok(binaries.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION))
     }
 
+    /// The target triple that rustc builds for when it is not told.
+    pub fn host(&self) -> Result<String> {
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let version = output(Command::new(rustc).arg("-vV").current_dir(&self.root))?;
+        let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+        Ok(host.context("rustc names no host")?.into())
+    }
+
     /// cargo's folder of build results.
     pub fn target(&self) -> PathBuf {
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)

@@ -14,8 +14,9 @@ pub struct Arguments {
 }
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
-    // The end-to-end tests run the real binaries of the same profile: build them first.
-    run_program(project.cargo()?.args(["build", "--workspace", "--bins"]))?;
+    // The end-to-end tests run the real binaries of the same profile: build them first. With all targets, so that both
+    // commands agree on every dependency's features and nothing is built twice.
+    run_program(project.cargo()?.args(["build", "--workspace", "--all-targets"]))?;
     let scope: &[String] = if arguments.rest.is_empty() { &["--workspace".into()] } else { &arguments.rest };
     run_program(project.cargo()?.arg("test").args(scope))
 }

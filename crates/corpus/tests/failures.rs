@@ -44,6 +44,7 @@ fn bad_input_is_named_and_leaves_nothing() {
     place.file("altered.gz", altered);
     place.file("broken.zst", b"\x28\xb5\x2f\xfd\xff\xff\xff\xff\xff");
     place.file("broken.xz", b"\xfd7zXZ\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+    place.file("broken.zip", b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff");
     let offset = format!("{}", TALE.len() * 9000);
     let cases: &[(&[&str], &[&str])] = &[
         (&["-i", "nowhere.txt"], &["nowhere.txt", "No such file"]),
@@ -63,6 +64,7 @@ fn bad_input_is_named_and_leaves_nothing() {
         (&["-i", "cut.gz"], &["cut.gz begins like gzip and does not decompress"]),
         (&["-i", "altered.gz"], &["altered.gz begins like gzip and does not decompress"]),
         (&["-i", "broken.zst"], &["broken.zst begins like zstd and does not decompress"]),
+        (&["-i", "broken.zip"], &["broken.zip begins like zip and does not decompress"]),
         (&["-i", "broken.xz"], &["broken.xz begins like xz and does not decompress"]),
     ];
     for (arguments, parts) in cases {

@@ -42,16 +42,34 @@ fn compressed_text_is_the_same_text() {
     let mut xz = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::default()).unwrap();
     xz.write_all(text.as_bytes()).unwrap();
     let xz = xz.finish().unwrap();
+    let mut deflated = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    deflated.write_all(text.as_bytes()).unwrap();
+    let mut checksum = flate2::Crc::new();
+    checksum.update(text.as_bytes());
+    let zip = [
+        // Version 2.0, no flags, deflated, no time; sizes left to the data; a name of one character.
+        &b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0"[..],
+        &checksum.sum().to_le_bytes(),
+        b"\0\0\0\0\0\0\0\0\x01\0\0\0a",
+        &deflated.finish().unwrap(),
+        b"PK\x01\x02",
+    ]
+    .concat();
 
     let plain = Place::new();
     plain.file("a", &text);
     let expected = plain.prepare(&["a"], &[])["fingerprint"].clone();
     // By content: none of the names says anything. In two members or frames, as the formats allow.
-    for (format, bytes) in [("gzip", gzip_of_two), ("zstd", zstd_of_two), ("xz", xz)] {
+    for (format, bytes) in [("gzip", gzip_of_two), ("zstd", zstd_of_two), ("xz", xz), ("zip", zip)] {
         let place = Place::new();
         place.file("a", &bytes);
+        place.file("folder/a", &bytes);
+        place.file("folder/b", &text);
         assert_eq!(place.prepare(&["a"], &[])["fingerprint"], expected, "{format}");
         assert!(place.text() == text, "{format}");
+        // In a folder, what begins like zip is a document or a program more often than a text.
+        let report = place.prepare(&["folder"], &[]);
+        assert_eq!(report["skipped_binary"], u64::from(format == "zip"), "{format}");
     }
 }
 

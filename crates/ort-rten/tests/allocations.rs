@@ -1,5 +1,7 @@
 //! What a run leaves behind: nothing. Alone in its process, since it counts every allocation there is.
 
+#![expect(unsafe_code, reason = "an allocator that counts is an allocator")]
+
 mod common;
 
 use std::{

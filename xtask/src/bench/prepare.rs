@@ -101,7 +101,7 @@ fn corpus(binaries: &Binaries, arguments: &Arguments) -> Command {
 fn python_loop(project: &Project, python: &Path) -> Result<Command> {
     let mut command = peers::script(project, python, "prepare_text.py");
     if let Some(dataset) = datasets::declared(project, datasets::DEFAULT)? {
-        command.arg(datasets::locate(project, datasets::DEFAULT, &dataset)?);
+        command.args(datasets::locate(project, datasets::DEFAULT, &dataset)?);
     }
     Ok(command)
 }

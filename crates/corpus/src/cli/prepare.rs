@@ -19,7 +19,8 @@ use super::print;
 ///
 /// Text is read twice in constant memory. A folder is walked depth first, each folder's entries in the byte order of
 /// their names; ignore files inside it hold, hidden and binary files are passed over. Files that begin like gzip, zstd
-/// or xz are decompressed. What was prepared before and has not changed is left as it is.
+/// or xz are decompressed, and so is a named zip archive of one file. What was prepared before and has not changed is
+/// left as it is.
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "one a flag")]
 pub struct Arguments {

@@ -23,6 +23,7 @@ mod pipeline;
 mod reading;
 mod text;
 mod workplace;
+mod zip;
 
 #[cfg(test)]
 mod tests;

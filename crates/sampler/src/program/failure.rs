@@ -1,6 +1,6 @@
 //! How the program fails: a message and an exit code.
 
-use std::{io, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use sampler::Error;
 
@@ -16,6 +16,14 @@ pub enum Failure {
     /// The model, the prompt or a file.
     #[error(transparent)]
     Sampler(#[from] Error),
+    /// The model's file cannot be used. Exit code 4.
+    #[error("{}: {source}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Error,
+    },
     /// The output cannot be written. Exit code 5.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
@@ -38,6 +46,25 @@ impl From<decoding::Error> for Failure {
 }
 
 impl Failure {
+    /// The same, with the model's file named if that is what cannot be used and it is not named yet.
+    pub fn about(self, model: Option<PathBuf>) -> Self {
+        match (self, model) {
+            (
+                Self::Sampler(
+                    source @ (Error::NotOnnx(_)
+                    | Error::CutShort { .. }
+                    | Error::Opset { .. }
+                    | Error::NoCard
+                    | Error::Card(_)
+                    | Error::Mismatch(_)
+                    | Error::Engine(_)),
+                ),
+                Some(path),
+            ) => Self::Model { path, source },
+            (failure, _) => failure,
+        }
+    }
+
     /// 2 for usage, 3 for a text, 4 for a model, 5 for an output.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
@@ -45,7 +72,7 @@ impl Failure {
             Self::Usage(_) | Self::Sampler(Error::Options(_) | Error::Library(_) | Error::OtherBackend { .. }) => 2,
             Self::Input(_) | Self::Sampler(Error::Text(_) | Error::NothingFed) => 3,
             Self::Output(_) | Self::Sampler(Error::Write { .. }) => 5,
-            Self::Sampler(_) => 4,
+            Self::Sampler(_) | Self::Model { .. } => 4,
         })
     }
 }

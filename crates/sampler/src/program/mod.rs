@@ -27,17 +27,21 @@ use arguments::{Action, Command};
 pub fn run(command: Command) -> Result<(), Failure> {
     let Command { engine, threads, model, action } = command;
     let bytes = model_bytes(model.as_deref())?;
+    act(&engine, threads, &bytes, action).map_err(|failure| failure.about(model))
+}
+
+fn act(engine: &Engine, threads: usize, bytes: &[u8], action: Action) -> Result<(), Failure> {
     match action {
-        Action::Bundle(output) => bundle::bundle(&bytes, &output),
-        Action::Info { json } => info::info(&bytes, &engine, json),
+        Action::Bundle(output) => bundle::bundle(bytes, &output),
+        Action::Info { json } => info::info(bytes, engine, json),
         Action::Write(config) => engine.within(|| {
-            let model = open(&bytes, &engine, config.stateful)?;
-            let helpers = helpers(&bytes, &model, if config.count > 1 { threads } else { 1 })?;
+            let model = open(bytes, engine, config.stateful)?;
+            let helpers = helpers(bytes, &model, if config.count > 1 { threads } else { 1 })?;
             write::write(model, helpers, &config)
         }),
         Action::Score(config) => engine.within(|| {
-            let model = open(&bytes, &engine, config.stateful)?;
-            let helpers = helpers(&bytes, &model, threads)?;
+            let model = open(bytes, engine, config.stateful)?;
+            let helpers = helpers(bytes, &model, threads)?;
             score::score(model, helpers, &config)
         }),
     }
