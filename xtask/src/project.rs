@@ -81,14 +81,6 @@ impl Project {
         Ok(Binaries { folder: self.target().join("release") })
     }
 
-    /// The target triple that rustc builds for when it is not told.
-    pub fn host(&self) -> Result<String> {
-        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let version = output(Command::new(rustc).arg("-vV").current_dir(&self.root))?;
-        let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-        Ok(host.context("rustc names no host")?.into())
-    }
-
     /// Builds an example of a package in the release profile and returns its program.
     pub fn example(&self, package: &str, name: &str, features: &[&str]) -> Result<PathBuf> {
         let binaries = if let Some(folder) = env::var_os(BINARIES) {
@@ -103,6 +95,14 @@ impl Project {
             self.target().join("release")
         };
         Ok(binaries.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION))
+    }
+
+    /// The target triple that rustc builds for when it is not told.
+    pub fn host(&self) -> Result<String> {
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let version = output(Command::new(rustc).arg("-vV").current_dir(&self.root))?;
+        let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+        Ok(host.context("rustc names no host")?.into())
     }
 
     /// cargo's folder of build results.

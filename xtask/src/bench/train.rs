@@ -186,7 +186,8 @@ fn over(figures: &[Figures]) -> Figures {
         median_ms: over(|figures| Some(figures.median_ms)),
         peak_rss_mb: over(|figures| Some(figures.peak_rss_mb)),
         steps_rss_mb: figures[0].steps_rss_mb.map(|_| over(|figures| figures.steps_rss_mb)),
-        gflops: figures[0].gflops.map(|_| over(|figures| figures.gflops)),
+        // The operations of a step are always the same, so the rate goes with the median of the times.
+        gflops: figures[0].gflops.map(|rate| rate * figures[0].median_ms / over(|figures| Some(figures.median_ms))),
         ..figures[0].clone()
     }
 }
