@@ -18,7 +18,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "lecture")]
     recipe: String,
     /// Passes over the text; the default ends within five minutes on two cores for the embedded text.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 15)]
     epochs: usize,
     /// Where the arithmetic is done; cuda and metal are built on demand.
     #[arg(long, default_value = "auto", value_parser = ["auto", "cpu", "cuda", "metal"])]
