@@ -199,15 +199,14 @@ impl Decoder {
                     return;
                 }
                 Err(error) => {
-                    let (valid, rest) = self.pending.split_at(error.valid_up_to());
-                    self.text.push_str(std::str::from_utf8(valid).unwrap_or_default());
-                    // No length: the sequence may still be completed by the next byte.
-                    let Some(broken) = error.error_len() else {
-                        self.pending = rest.to_vec();
+                    let valid = error.valid_up_to();
+                    self.text.push_str(std::str::from_utf8(&self.pending[..valid]).unwrap_or_default());
+                    self.pending.drain(..valid + error.error_len().unwrap_or(0));
+                    if error.error_len().is_none() {
+                        // The sequence may still be completed by the next byte.
                         return;
-                    };
+                    }
                     self.text.push(char::REPLACEMENT_CHARACTER);
-                    self.pending = rest[broken..].to_vec();
                 }
             }
         }
