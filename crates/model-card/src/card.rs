@@ -7,6 +7,12 @@ use crate::{Error, ModelSize, Normalisation, Result, Vocabulary};
 /// Under this key an ONNX file's `metadata_props` and a safetensors file's metadata hold the card.
 pub const CARD_KEY: &str = "scrimshaw.card";
 
+/// The card's file in a checkpoint folder.
+pub const CARD_FILE: &str = "card.json";
+
+/// The weights' file beside it: safetensors under the names of [`crate::tensors`].
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+
 /// The version of the card's JSON form that this crate writes.
 pub const FORMAT_VERSION: u32 = 1;
 

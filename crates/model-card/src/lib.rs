@@ -21,7 +21,7 @@ mod vocabulary;
 pub mod gates;
 pub mod tensors;
 
-pub use card::{CARD_KEY, Context, FORMAT_VERSION, Losses, ModelCard, Provenance};
+pub use card::{CARD_FILE, CARD_KEY, Context, FORMAT_VERSION, Losses, ModelCard, Provenance, WEIGHTS_FILE};
 pub use normalisation::{Newlines, Normalisation};
 pub use size::{InputEncoding, ModelSize};
 pub use vocabulary::{Decoder, Unit, Vocabulary};

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 use candle_onnx::onnx::ModelProto;
-use lstm::{Outputs, State};
+use lstm::{CharLstm, Outputs, State};
 use ort::session::Session;
 use ort::value::TensorRef;
 use prost::Message;
@@ -35,7 +35,8 @@ pub fn compare(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<Agreement> {
     if ids.is_empty() {
         return Err(Error::NoSeedText);
     }
-    let (candle_onnx, ort) = (candle_onnx(checkpoint, bytes, &ids)?, ort(checkpoint, bytes, &ids)?);
+    let network = checkpoint.network()?;
+    let (candle_onnx, ort) = (candle_onnx(&network, bytes, &ids)?, ort(&network, bytes, &ids)?);
     for (engine, difference) in [("candle-onnx", candle_onnx), ("ort", ort)] {
         if difference.is_nan() || difference > TOLERANCE {
             return Err(Error::Disagreement { engine, difference });
@@ -54,8 +55,7 @@ struct Expected {
 
 impl Expected {
     /// Starts from the state after the first quarter of the text: zeros would hide a mistake in the recurrence.
-    fn new(checkpoint: &Checkpoint, ids: Vec<Vec<u32>>) -> Result<Self> {
-        let network = checkpoint.network()?;
+    fn new(network: &CharLstm, ids: Vec<Vec<u32>>) -> Result<Self> {
         let batch = Tensor::new(ids.clone(), &Device::Cpu)?; // (N, T)
         let (_, state) = network.forward(&batch.narrow(1, 0, ids[0].len().div_ceil(4))?, None, Outputs::All)?;
         let (logits, next) = network.forward(&batch, Some(&state), Outputs::All)?; // (N, T, V)
@@ -84,19 +84,19 @@ impl Expected {
             for (found, expected) in found.iter().zip(expected) {
                 let difference = (found - expected).abs();
                 // `max` would drop a NaN.
-                largest = if difference.is_nan() { f32::NAN } else { largest.max(difference) };
-                if largest.is_nan() {
-                    return Ok(largest);
+                if difference.is_nan() {
+                    return Ok(difference);
                 }
+                largest = largest.max(difference);
             }
         }
         Ok(largest)
     }
 }
 
-fn candle_onnx(checkpoint: &Checkpoint, bytes: &[u8], ids: &[u32]) -> Result<f32> {
+fn candle_onnx(network: &CharLstm, bytes: &[u8], ids: &[u32]) -> Result<f32> {
     let engine = |error: candle_core::Error| Error::Engine { engine: "candle-onnx", message: error.to_string() };
-    let expected = Expected::new(checkpoint, vec![ids.to_vec()])?;
+    let expected = Expected::new(network, vec![ids.to_vec()])?;
     let (sequence, shape) = expected.sequence();
     let inputs = HashMap::from([
         ("ids".to_string(), Tensor::from_vec(sequence, &shape[..], &Device::Cpu)?),
@@ -111,13 +111,13 @@ fn candle_onnx(checkpoint: &Checkpoint, bytes: &[u8], ids: &[u32]) -> Result<f32
     expected.difference(&logits.map_err(engine)?, &hidden.map_err(engine)?, &cell.map_err(engine)?)
 }
 
-fn ort(checkpoint: &Checkpoint, bytes: &[u8], ids: &[u32]) -> Result<f32> {
+fn ort(network: &CharLstm, bytes: &[u8], ids: &[u32]) -> Result<f32> {
     let reversed: Vec<u32> = ids.iter().rev().copied().collect();
-    let expected = Expected::new(checkpoint, vec![ids.to_vec(), reversed])?;
+    let expected = Expected::new(network, vec![ids.to_vec(), reversed])?;
     let (sequence, shape) = expected.sequence();
     let hidden: Vec<f32> = expected.state.hidden.flatten_all()?.to_vec1()?;
     let cell: Vec<f32> = expected.state.cell.flatten_all()?.to_vec1()?;
-    let state = [checkpoint.card.size.layers, 2, checkpoint.card.size.hidden];
+    let state = [network.size().layers, 2, network.size().hidden];
     let run = || -> ort::Result<[Vec<f32>; 3]> {
         ort::set_api(ort_rten::api());
         let environment = ort::init().build()?;

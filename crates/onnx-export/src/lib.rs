@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use lstm::CharLstm;
-use model_card::ModelCard;
+use model_card::{CARD_FILE, ModelCard, WEIGHTS_FILE};
 
 mod encode;
 
@@ -19,11 +19,6 @@ pub mod check;
 pub mod graph;
 
 pub use check::{Agreement, TOLERANCE};
-
-/// The weights' file in a checkpoint folder.
-pub const WEIGHTS_FILE: &str = "model.safetensors";
-/// The card's file in a checkpoint folder.
-pub const CARD_FILE: &str = "card.json";
 
 /// What can go wrong between a checkpoint and an ONNX file.
 #[derive(Debug, thiserror::Error)]

@@ -20,6 +20,6 @@ pub mod progress;
 pub use error::{Error, Result};
 pub use recipe::{OptimizerSettings, Recipe, SampleSettings, WindowSettings};
 pub use rmsprop::{RmsProp, RmsPropSettings};
-pub use run::{CARD_FILE, EpochMetrics, RunFolder, WEIGHTS_FILE};
+pub use run::{EpochMetrics, RunFolder};
 pub use samples::Printout;
 pub use training::{EpochEnd, Step, Training};

@@ -13,16 +13,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
-use model_card::ModelCard;
+use model_card::{CARD_FILE, ModelCard, WEIGHTS_FILE};
 use serde::{Deserialize, Serialize};
 use tempfile::Builder;
 
 use crate::{Error, Result};
 
-/// The weights' file in a checkpoint: safetensors with the names of [`model_card::tensors`].
-pub const WEIGHTS_FILE: &str = "model.safetensors";
-/// The card's file in a checkpoint.
-pub const CARD_FILE: &str = "card.json";
 /// How many checkpoints are kept: the last, and the one before it.
 const KEPT_CHECKPOINTS: usize = 2;
 
