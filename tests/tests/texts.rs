@@ -203,7 +203,7 @@ fn rust_source_is_the_same_text_every_time() {
         return;
     }
     let (shards, run) = (first.path("roots/shards"), first.path("roots/runs/moment"));
-    trainer.arg("--shards").arg(shards).arg("--run").arg(&run);
+    trainer.arg("train").arg("--shards").arg(shards).arg("--run").arg(&run);
     trainer.args(["--recipe", "lecture", "--epochs", "1", "--sample-length", "0", "--device", "cpu"]);
     first.run(&mut trainer).success();
     assert!(run.join("metrics.jsonl").exists());

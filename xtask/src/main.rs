@@ -9,12 +9,14 @@ mod check;
 mod datasets;
 mod dist;
 mod download;
+mod evaluate;
 mod export;
 mod inspect;
 mod packages;
 mod prepare;
 mod project;
 mod protoc;
+mod recipes;
 mod runs;
 mod test;
 mod text;
@@ -54,7 +56,13 @@ enum Task {
     Datasets(datasets::Arguments),
     /// Train on a prepared text (preparing it first), export, check the export, and print text from it.
     Train(train::Arguments),
-    /// Write a run's last checkpoint as an ONNX file, checked in two engines.
+    /// List the recipes, or print one in full.
+    Recipes(recipes::Arguments),
+    /// List what was trained: dataset, recipe, best validation loss, speed, state.
+    Runs(runs::Arguments),
+    /// Measure a run's best checkpoint on the splits of a text, in one of the ways that the field does.
+    Evaluate(evaluate::Arguments),
+    /// Write a run's best checkpoint as an ONNX file, checked in two engines.
     Export(export::Arguments),
     /// Build the sampler as one small static file, ready to copy.
     Dist(dist::Arguments),
@@ -89,6 +97,9 @@ fn run(task: &Task) -> Result<()> {
         Task::Inspect(arguments) => inspect::run(&project, arguments),
         Task::Datasets(arguments) => datasets::run(&project, arguments),
         Task::Train(arguments) => train::run(&project, arguments),
+        Task::Recipes(arguments) => recipes::run(&project, arguments),
+        Task::Runs(arguments) => runs::run(&project, arguments),
+        Task::Evaluate(arguments) => evaluate::run(&project, arguments),
         Task::Export(arguments) => export::run(&project, arguments),
         Task::Dist(arguments) => dist::run(&project, arguments),
         Task::Bench(task) => bench::run(&project, task),

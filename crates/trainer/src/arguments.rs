@@ -1,39 +1,78 @@
-//! The command line: raw arguments, and the configuration that they become.
+//! The command line: raw arguments, and the configurations that they become.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use corpus::Split;
 
 use crate::device::DeviceName;
-use crate::{Recipe, Result};
+use crate::recipe::Recipe;
+use crate::{Error, Protocol, Result, dynamic};
 
-/// Train a character LSTM on prepared shards.
+/// The recipe where none is named.
+pub const DEFAULT_RECIPE: &str = "modern";
+
+/// Train character LSTMs on prepared shards, and measure them.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    after_help = "Examples:\n  trainer --shards artifacts/sea-story/shards --run artifacts/sea-story/runs/first\n  \
-                  trainer --shards artifacts/sea-story/shards --run /tmp/short --epochs 1 --seed 7"
-)]
+#[command(version)]
 pub struct Arguments {
-    /// Folder of the shards, as `corpus prepare` wrote it.
-    #[arg(long, value_name = "FOLDER")]
-    pub shards: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network into a run folder, or go on with a run.
+    Train(TrainArguments),
+    /// Measure a checkpoint on a split of a text.
+    Evaluate(EvaluateArguments),
+    /// List the recipes, or print one.
+    Recipes(RecipesArguments),
+}
+
+/// Train a network into a run folder, or go on with a run.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  trainer train --shards artifacts/sea-story/shards --run artifacts/sea-story/runs/first\n  \
+                  trainer train --shards S --run R --recipe lecture --epochs 60 --seed 7\n  \
+                  trainer train --shards S --run R --time-budget 10m --set model.hidden=512 --set dropout.output=0.5\n  \
+                  trainer train --run R --resume"
+)]
+pub struct TrainArguments {
+    /// Folder of the shards, as `corpus prepare` wrote it; with --resume, where they are now if they were moved.
+    #[arg(long, value_name = "FOLDER", required_unless_present = "resume")]
+    pub shards: Option<PathBuf>,
     /// Folder of the run, made by this command.
     #[arg(long, value_name = "FOLDER")]
     pub run: PathBuf,
-    /// The recipe: what to train and how.
-    #[arg(long, value_name = "NAME", default_value = "lecture")]
-    pub recipe: String,
-    /// Passes over the text, instead of the recipe's.
-    #[arg(long, value_name = "N")]
+    /// Go on with the run where its last checkpoint is, as if it had never stopped.
+    #[arg(long)]
+    pub resume: bool,
+    /// The recipe: what to train and how [default: modern].
+    #[arg(long, value_name = "NAME")]
+    pub recipe: Option<String>,
+    /// A field of the recipe and its value, as in optimizer.learning_rate=0.001; may be given several times.
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub overrides: Vec<String>,
+    /// Passes over the text, instead of the recipe's and without its time budget.
+    #[arg(long, value_name = "N", conflicts_with = "time_budget")]
     pub epochs: Option<usize>,
+    /// How long to train, as in 90s, 10m or 2h: the schedule is fitted to the clock.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub time_budget: Option<Duration>,
+    /// A checkpoint whose weights are the first ones: sizes are its own, characters are matched one by one.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
+    pub init_from: Option<PathBuf>,
     /// Where the arithmetic is done.
     #[arg(long, value_enum, default_value_t = DeviceName::Auto)]
     pub device: DeviceName,
-    /// Seed of the weights, the order of the windows and the samples.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Characters to print at each temperature after an epoch, instead of the recipe's; 0 prints none.
+    /// Seed of the weights, the order of the text, dropout and the samples [default: 1].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Characters to print at each temperature, instead of the recipe's; 0 prints none.
     #[arg(long, value_name = "N")]
     pub sample_length: Option<usize>,
     /// Print one JSON object at the end on stdout; the samples go to files only.
@@ -41,9 +80,103 @@ pub struct Arguments {
     pub json: bool,
 }
 
+/// Measure a checkpoint on a split of a text.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  trainer evaluate --checkpoint R/checkpoints/00000310 --shards S\n  \
+                        trainer evaluate --checkpoint C --shards S --split test --protocol windows --length 256\n  \
+                        trainer evaluate --checkpoint C --shards S --protocol dynamic --json")]
+pub struct EvaluateArguments {
+    /// Folder of the checkpoint.
+    #[arg(long, value_name = "FOLDER")]
+    pub checkpoint: PathBuf,
+    /// Folder of the shards.
+    #[arg(long, value_name = "FOLDER")]
+    pub shards: PathBuf,
+    /// The part of the text to measure on; all parts when not given.
+    #[arg(long, value_enum)]
+    pub split: Option<SplitName>,
+    /// How to measure.
+    #[arg(long, value_enum, default_value_t = ProtocolName::Carried)]
+    pub protocol: ProtocolName,
+    /// Characters in a window [default: 256 for windows, 40 for lecture], or in a segment of the dynamic way [default: 50].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub length: Option<u32>,
+    /// How fast the network adapts in the dynamic way.
+    #[arg(long, value_name = "RATE", default_value_t = dynamic::Settings::default().learning_rate)]
+    pub dynamic_rate: f64,
+    /// The share of the way back to the trained weights that each segment takes in the dynamic way.
+    #[arg(long, value_name = "SHARE", default_value_t = dynamic::Settings::default().decay)]
+    pub dynamic_decay: f64,
+    /// Where the arithmetic is done.
+    #[arg(long, value_enum, default_value_t = DeviceName::Auto)]
+    pub device: DeviceName,
+    /// Print one JSON object a split.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// List the recipes, or print one.
+#[derive(Debug, Args)]
+pub struct RecipesArguments {
+    /// The recipe to print as TOML, all fields filled in.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// A field and its value, to see what they make of the recipe.
+    #[arg(long = "set", value_name = "FIELD=VALUE", requires = "name")]
+    pub overrides: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A part of a text, as the user names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitName {
+    /// What is trained on.
+    Train,
+    /// What is measured during training.
+    Validation,
+    /// What is measured at the end.
+    Test,
+}
+
+impl From<SplitName> for Split {
+    fn from(name: SplitName) -> Self {
+        match name {
+            SplitName::Train => Self::Train,
+            SplitName::Validation => Self::Validation,
+            SplitName::Test => Self::Test,
+        }
+    }
+}
+
+/// A way to measure, as the user names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProtocolName {
+    /// One state carried over the whole text.
+    Carried,
+    /// The same in 64 streams side by side, each warmed up on the 512 characters before it: what training reports.
+    Streams,
+    /// Windows side by side from zero states, every character counted (nanoGPT's way).
+    Windows,
+    /// A window every three characters, the one character after it counted (the lecture's way).
+    Lecture,
+    /// One carried state, and weights that go on learning from what they were measured on.
+    Dynamic,
+}
+
 /// What a training does, every field checked.
 #[derive(Debug)]
-pub struct Config {
+pub enum TrainConfig {
+    /// A new run.
+    New(Box<NewRun>),
+    /// An old one.
+    Resume(Resume),
+}
+
+/// A new run.
+#[derive(Debug)]
+pub struct NewRun {
     /// Folder of the shards.
     pub shards: PathBuf,
     /// Folder of the run.
@@ -54,18 +187,109 @@ pub struct Config {
     pub device: DeviceName,
     /// The seed.
     pub seed: u64,
+    /// Where the first weights come from, if not from the seed.
+    pub init_from: Option<PathBuf>,
     /// Whether a program reads stdout.
     pub json: bool,
 }
 
-impl TryFrom<Arguments> for Config {
-    type Error = crate::Error;
+/// A run to go on with, and what was said of it: it has to be what the run has.
+#[derive(Debug)]
+pub struct Resume {
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// Folder of the shards, if they were moved.
+    pub shards: Option<PathBuf>,
+    /// The recipe, if one was given.
+    pub recipe: Option<Recipe>,
+    /// The seed, if one was given.
+    pub seed: Option<u64>,
+    /// Where.
+    pub device: DeviceName,
+    /// Whether a program reads stdout.
+    pub json: bool,
+}
 
-    fn try_from(arguments: Arguments) -> Result<Self> {
-        let Arguments { shards, run, recipe, epochs, device, seed, sample_length, json } = arguments;
-        let mut recipe = Recipe::named(&recipe)?;
-        recipe.epochs = epochs.unwrap_or(recipe.epochs);
+impl TryFrom<TrainArguments> for TrainConfig {
+    type Error = Error;
+
+    fn try_from(arguments: TrainArguments) -> Result<Self> {
+        let TrainArguments { shards, run, resume, recipe, overrides, epochs, time_budget, init_from, .. } = arguments;
+        let TrainArguments { device, seed, sample_length, json, .. } = arguments;
+        let changed = !overrides.is_empty() || epochs.is_some() || time_budget.is_some() || sample_length.is_some();
+        let named = recipe.is_some() || changed;
+        let mut recipe = Recipe::with_overrides(recipe.as_deref().unwrap_or(DEFAULT_RECIPE), &overrides)?;
+        if let Some(epochs) = epochs {
+            (recipe.epochs, recipe.minutes) = (epochs, 0.0);
+        }
+        if let Some(budget) = time_budget {
+            recipe.minutes = budget.as_secs_f64() / 60.0;
+        }
         recipe.samples.length = sample_length.unwrap_or(recipe.samples.length);
-        Ok(Self { shards, run, recipe, device, seed, json })
+        match (resume, shards) {
+            (false, Some(shards)) => {
+                let seed = seed.unwrap_or(1);
+                Ok(Self::New(Box::new(NewRun { shards, run, recipe, device, seed, init_from, json })))
+            }
+            (_, shards) => {
+                Ok(Self::Resume(Resume { run, shards, recipe: named.then_some(recipe), seed, device, json }))
+            }
+        }
+    }
+}
+
+impl EvaluateArguments {
+    /// The way to measure that they name.
+    pub fn protocol(&self) -> Protocol {
+        let length = |default: usize| self.length.map_or(default, |length| length as usize);
+        match self.protocol {
+            ProtocolName::Carried => Protocol::Carried,
+            ProtocolName::Streams => Protocol::Streams(crate::evaluation::STREAMS),
+            ProtocolName::Windows => Protocol::Windows(length(256)),
+            ProtocolName::Lecture => Protocol::Last { length: length(40), step: 3 },
+            ProtocolName::Dynamic => {
+                let defaults = dynamic::Settings::default();
+                Protocol::Dynamic(dynamic::Settings {
+                    segment: length(defaults.segment),
+                    learning_rate: self.dynamic_rate,
+                    decay: self.dynamic_decay,
+                })
+            }
+        }
+    }
+}
+
+/// `90s`, `10m`, `2h`, or seconds.
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    let (number, unit) = match text.char_indices().last() {
+        Some((end, 's')) => (&text[..end], 1.0),
+        Some((end, 'm')) => (&text[..end], 60.0),
+        Some((end, 'h')) => (&text[..end], 3600.0),
+        _ => (text, 1.0),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(number) if number > 0.0 && number < 1e7 => Ok(Duration::from_secs_f64(number * unit)),
+        _ => Err(format!("{text:?} is no time: write 90s, 10m or 2h")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        for (text, seconds) in [("90s", 90.0), ("10m", 600.0), ("1.5h", 5400.0), ("20", 20.0)] {
+            assert_eq!(time(text), Ok(Duration::from_secs_f64(seconds)));
+        }
+        for text in ["", "m", "-3s", "0s", "soon", "1d", "NaN"] {
+            assert!(time(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_holds_together() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
     }
 }

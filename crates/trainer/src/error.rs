@@ -37,14 +37,118 @@ pub enum Error {
         /// Characters in a window.
         length: usize,
     },
+    /// The corpus is too short for the recipe's streams.
+    #[error(
+        "the text to train on has {tokens} characters, and a batch of {batch} streams of {time} needs {needed}: \
+         prepare a longer text, or set a smaller batch (--set batch=8)"
+    )]
+    TooShortForStreams {
+        /// Characters to train on.
+        tokens: usize,
+        /// Streams in a batch.
+        batch: usize,
+        /// Characters of a piece.
+        time: usize,
+        /// Characters needed.
+        needed: usize,
+    },
+    /// The split was not held out.
+    #[error("the corpus {corpus} has no {split} split: prepare it with --split 90/5/5, or choose another split")]
+    NoSplit {
+        /// The corpus' name.
+        corpus: String,
+        /// What was asked for.
+        split: &'static str,
+    },
+    /// There is no run to go on with.
+    #[error("{path} holds no run: give the folder of one to --run, or leave --resume out to start one")]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another trainer works in the run's folder.
+    #[error("another trainer works in {path}; wait for it, or choose another name with --run")]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A run is to go on with something else than it was begun with.
+    #[error(
+        "{path} was begun with another {what}: {found}, and not {given}; leave it out to go on, or start another run"
+    )]
+    OtherRun {
+        /// The run's folder.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// What the run has.
+        found: String,
+        /// What was asked for.
+        given: String,
+    },
+    /// A run has no checkpoint.
+    #[error("{path} has no checkpoint to go on from; delete the folder and start again")]
+    NoCheckpoint {
+        /// The run's folder.
+        path: PathBuf,
+    },
+    /// A checkpoint's file cannot be used.
+    #[error("{path} is damaged: {message}; delete its checkpoint's folder to go on from the one before it")]
+    DamagedCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A checkpoint is of a later version of this program.
+    #[error(
+        "{path} has format version {found}, and this program knows up to {supported}: use the version that wrote it"
+    )]
+    NewerCheckpoint {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The last known one.
+        supported: u32,
+    },
+    /// A network that was trained before shares no character with the text.
+    #[error("{checkpoint} knows none of the {tokens} characters of {corpus}: there is nothing to go on from")]
+    NothingInCommon {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// The corpus' name.
+        corpus: String,
+        /// Tokens in the corpus' vocabulary.
+        tokens: usize,
+    },
+    /// A text to be measured has a character that the model does not know.
+    #[error("{corpus} has the character {character:?}, which the model was not trained with")]
+    UnknownCharacter {
+        /// The corpus' name.
+        corpus: String,
+        /// The character.
+        character: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A variable is no part of the loss.
+    #[error("a variable got no gradient: this is a mistake in the program")]
+    NoGradient,
     /// The run's folder holds a run already.
-    #[error("{path} holds a run already; choose another name with --run, or delete the folder")]
+    #[error("{path} holds a run already; go on with it by --resume, or choose another name with --run")]
     RunExists {
         /// The folder.
         path: PathBuf,
     },
     /// A file of the run cannot be written.
-    #[error("cannot write {path}: {source}; free the disk or choose another folder, and start again")]
+    #[error("cannot write {path}: {source}; make room there, and go on with --resume if the run had begun")]
     Write {
         /// The file.
         path: PathBuf,
@@ -54,14 +158,14 @@ pub enum Error {
     /// The loss is no longer a number.
     #[error(
         "the loss became {loss} in epoch {epoch}, step {step}: training has diverged; the last checkpoint was kept; \
-         try a lower learning rate or another seed"
+         try a lower learning rate (--set optimizer.learning_rate=…) or another seed"
     )]
     Diverged {
-        /// The loss.
-        loss: f32,
+        /// The loss, or the norm of its gradients.
+        loss: f64,
         /// The epoch, from 1.
         epoch: usize,
-        /// The step in the epoch, from 1.
+        /// The step, from 1.
         step: usize,
     },
     /// The device was not compiled in or is not there.
@@ -85,7 +189,7 @@ pub enum Error {
     #[error("cannot print the samples: {0}")]
     Print(std::io::Error),
     /// The user stopped the training; a checkpoint was written.
-    #[error("stopped in epoch {epoch}; the weights so far are in {checkpoint}")]
+    #[error("stopped in epoch {epoch}; all of it is in {checkpoint}: go on with --resume")]
     Interrupted {
         /// The epoch, from 1.
         epoch: usize,
@@ -102,13 +206,24 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Corpus(error) => error.exit_code(),
-            Self::Recipe { .. } | Self::UnknownRecipe { .. } | Self::RunExists { .. } | Self::Decoding(_) => {
-                exit::USAGE
-            }
-            Self::TooShort { .. } => exit::BAD_INPUT,
+            Self::Recipe { .. }
+            | Self::UnknownRecipe { .. }
+            | Self::RunExists { .. }
+            | Self::NoRun { .. }
+            | Self::OtherRun { .. }
+            | Self::NoSplit { .. }
+            | Self::Decoding(_) => exit::USAGE,
+            Self::TooShort { .. }
+            | Self::TooShortForStreams { .. }
+            | Self::NothingInCommon { .. }
+            | Self::UnknownCharacter { .. }
+            | Self::Read { .. }
+            | Self::NewerCheckpoint { .. } => exit::BAD_INPUT,
+            Self::NoCheckpoint { .. } | Self::DamagedCheckpoint { .. } => exit::DAMAGED,
+            Self::Busy { .. } => exit::BUSY,
             Self::Write { .. } | Self::Print(_) => exit::CANNOT_WRITE,
             Self::Interrupted { .. } => exit::INTERRUPTED,
-            Self::Diverged { .. } | Self::Device { .. } | Self::Network(_) | Self::Tensor(_) => 1,
+            Self::Diverged { .. } | Self::Device { .. } | Self::Network(_) | Self::Tensor(_) | Self::NoGradient => 1,
         }
     }
 }

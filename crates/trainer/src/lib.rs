@@ -1,25 +1,29 @@
-//! Trains a character LSTM on prepared shards.
+//! Trains a character LSTM on prepared shards, and measures it.
 //!
-//! A [`Recipe`] says what to train and how; [`Training`] does it, epoch by epoch; a [`RunFolder`] keeps what comes out:
-//! the configuration, one line of metrics an epoch, the samples, and checkpoints in PyTorch's names and shapes. The
-//! crate knows nothing of ONNX or of how a text became shards.
+//! A [`recipe::Recipe`] says what to train and how; [`training::Training`] does it, step by step; a [`run::RunFolder`] keeps
+//! what comes out, with [`checkpoint`]s from which a killed training goes on as if nothing had happened; [`evaluate`] says
+//! how well a network predicts a text. The crate knows nothing of ONNX or of how a text became shards.
 
+mod average;
+mod batches;
 mod error;
+mod evaluation;
+mod optimizer;
 mod randomness;
-mod recipe;
-mod rmsprop;
-mod run;
 mod samples;
-mod training;
+mod schedule;
+mod transfer;
 
 pub mod arguments;
+pub mod checkpoint;
 pub mod command;
 pub mod device;
+pub mod dynamic;
 pub mod progress;
+pub mod recipe;
+pub mod run;
+pub mod training;
 
 pub use error::{Error, Result};
-pub use recipe::{OptimizerSettings, Recipe, SampleSettings, WindowSettings};
-pub use rmsprop::{RmsProp, RmsPropSettings};
-pub use run::{EpochMetrics, RunFolder};
+pub use evaluation::{Protocol, Score, evaluate};
 pub use samples::Printout;
-pub use training::{EpochEnd, Step, Training};

@@ -1,16 +1,26 @@
-//! `trainer`: trains on prepared shards into a run folder.
+//! `trainer`: trains on prepared shards into a run folder, and measures what it has trained.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
-use trainer::arguments::{Arguments, Config};
-use trainer::command::{Outcome, train};
+use trainer::arguments::{Arguments, Command, TrainArguments, TrainConfig};
+use trainer::command::evaluate::{Measured, evaluate};
+use trainer::command::recipes::recipes;
+use trainer::command::train::train;
 use trainer::{Error, Result};
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    let done = match Arguments::parse().command {
+        Command::Train(arguments) => run_training(arguments),
+        Command::Evaluate(arguments) => evaluate(&arguments, &mut |measured| {
+            print_measured(measured, arguments.json);
+            Ok(())
+        }),
+        Command::Recipes(arguments) => recipes(&arguments, &mut std::io::stdout()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -19,10 +29,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<()> {
-    let config = Config::try_from(arguments)?;
+fn run_training(arguments: TrainArguments) -> Result<()> {
+    let json = arguments.json;
+    let config = TrainConfig::try_from(arguments)?;
     let outcome = train(&config, &*interruption()?)?;
-    report(&config, &outcome);
+    if json {
+        println!("{}", serde_json::json!(outcome));
+    } else {
+        eprintln!("checkpoint: {}", outcome.checkpoint.display());
+    }
     Ok(())
 }
 
@@ -40,10 +55,14 @@ fn interruption() -> Result<Arc<AtomicBool>> {
     Ok(interrupted)
 }
 
-fn report(config: &Config, outcome: &Outcome) {
-    if config.json {
-        println!("{}", serde_json::json!(outcome));
+fn print_measured(measured: &Measured, json: bool) {
+    if json {
+        println!("{}", serde_json::json!(measured));
     } else {
-        eprintln!("checkpoint: {}", outcome.checkpoint.display());
+        let Measured { split, score } = measured;
+        println!(
+            "{split:<10} {:.4} nats  {:.4} bits a character  perplexity {:.3}  {} characters",
+            score.nats, score.bits, score.perplexity, score.characters
+        );
     }
 }

@@ -1,55 +1,79 @@
-//! What a person sees while an epoch is trained: on stderr, so that stdout holds text alone.
+//! What a person sees while a network is trained: on stderr, so that stdout holds text alone.
 
+use std::f64::consts::LN_2;
 use std::io::IsTerminal;
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{EpochMetrics, Step};
+use crate::recipe::Recipe;
+use crate::run::{Metrics, Times};
+use crate::training::{Step, Training};
 
-/// The bar of one epoch. Without a terminal nothing is drawn, and [`EpochBar::finish`] prints one line.
-pub struct EpochBar {
+/// Thousandths of the training: what the bar counts in.
+const WHOLE: f64 = 1000.0;
+
+/// The bar of a training. Without a terminal nothing is drawn.
+#[derive(Debug)]
+pub struct Bar {
     bar: ProgressBar,
-    epoch: usize,
     epochs: usize,
-    characters_a_step: usize,
-    started: std::time::Instant,
+    by_clock: bool,
+    started: Instant,
+    characters: u64,
 }
 
-impl EpochBar {
-    /// A bar for epoch `epoch` of `epochs`, each of whose steps reads so many characters.
-    pub fn new(epoch: usize, epochs: usize, characters_a_step: usize) -> Self {
+impl Bar {
+    /// A bar for a training where it is.
+    pub fn new(training: &Training<'_>, recipe: &Recipe) -> Self {
         let target = if std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr_with_hz(5)
         } else {
             ProgressDrawTarget::hidden()
         };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}  {msg}  {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style);
-        bar.set_prefix(format!("epoch {epoch}/{epochs}"));
-        Self { bar, epoch, epochs, characters_a_step, started: std::time::Instant::now() }
+        let bar = ProgressBar::with_draw_target(Some(WHOLE as u64), target);
+        let style = ProgressStyle::with_template("{prefix} {wide_bar} {percent}%  {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let characters = training.progress().trained;
+        Self { bar, epochs: recipe.epochs, by_clock: recipe.minutes > 0.0, started: Instant::now(), characters }
     }
 
     /// Shows a step.
-    pub fn step(&self, step: Step) {
-        self.bar.set_length(step.of as u64);
-        self.bar.set_position(step.done as u64);
-        let characters = (step.done * self.characters_a_step) as f64 / self.started.elapsed().as_secs_f64();
-        self.bar.set_message(format!("loss {:.4}  {} characters/s", step.mean_loss, thousands(characters)));
-    }
-
-    /// Takes the bar away and leaves one line in its place.
-    pub fn finish(&self, metrics: &EpochMetrics) {
-        self.bar.finish_and_clear();
-        let EpochMetrics { train_loss, seconds, characters, .. } = metrics;
-        let speed = thousands(*characters as f64 / seconds.max(1e-9));
-        eprintln!("epoch {}/{}  loss {train_loss:.4}  {seconds:.1} s  {speed} characters/s", self.epoch, self.epochs);
+    pub fn step(&mut self, training: &Training<'_>, step: Step) {
+        let progress = training.progress();
+        let epochs = if self.by_clock { String::new() } else { format!("/{}", self.epochs) };
+        self.bar.set_prefix(format!("epoch {}{epochs}", progress.epoch));
+        let done = training.done();
+        self.bar.set_position((done * WHOLE) as u64);
+        let speed = (progress.trained - self.characters) as f64 / self.started.elapsed().as_secs_f64();
+        let left = if done > 0.0 { progress.elapsed / done - progress.elapsed } else { 0.0 };
+        self.bar.set_message(format!("loss {:.4}  {} characters/s  {} left", step.loss, thousands(speed), time(left)));
     }
 
     /// Takes the bar away.
     pub fn abandon(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// One line about an evaluation.
+pub fn report(metrics: &Metrics, times: &Times, recipe: &Recipe) {
+    let Metrics { epoch, step, train_loss, .. } = metrics;
+    let epochs = if recipe.minutes > 0.0 { String::new() } else { format!("/{}", recipe.epochs) };
+    let validation = metrics
+        .validation_loss
+        .map_or(String::new(), |nats| format!("  validation {nats:.4} nats, {:.4} bits", nats / LN_2));
+    let (speed, elapsed) = (thousands(times.speed), time(times.elapsed));
+    eprintln!("epoch {epoch}{epochs}  step {step}  loss {train_loss:.4}{validation}  {elapsed}  {speed} characters/s");
+}
+
+/// `12.3 s`, `4 min 05 s` or `2 h 07 min`.
+pub fn time(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
     }
 }
 
@@ -68,12 +92,19 @@ fn thousands(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::thousands;
+    use super::{thousands, time};
 
     #[test]
     fn thousands_are_set_apart() {
         for (number, text) in [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (1_234_567.8, "1,234,568")] {
             assert_eq!(thousands(number), text);
+        }
+    }
+
+    #[test]
+    fn times_are_short() {
+        for (seconds, text) in [(3.14, "3.1 s"), (245.0, "4 min 05 s"), (7620.0, "2 h 07 min")] {
+            assert_eq!(time(seconds), text);
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Purpose {
     Excerpt = 3,
     /// The draws of an epoch's samples.
     Samples = 4,
+    /// What a batch leaves out.
+    Dropout = 5,
 }
 
 /// A seed for one purpose in one epoch: the first draw of `ChaCha8`'s stream of that number.

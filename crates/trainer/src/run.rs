@@ -1,61 +1,122 @@
 //! The folder of one run: everything that training leaves behind, each file whole at every moment.
 //!
 //! ```text
-//! RUN/config.json            the recipe and the seed, as used
-//! RUN/metrics.jsonl          one object an epoch
-//! RUN/samples/000001.txt     what the model wrote after that epoch
-//! RUN/checkpoints/000001/    model.safetensors and card.json
+//! RUN/config.json            the recipe, the seed and the text, as used
+//! RUN/metrics.jsonl          one object an evaluation: the same for the same seed on the same machine
+//! RUN/times.jsonl            what hangs on the clock, line for line beside it
+//! RUN/best.json              the best evaluation: its step names a checkpoint
+//! RUN/samples/00000310.txt   what the model wrote after that many steps
+//! RUN/checkpoints/00000310/  see `checkpoint`
+//! RUN/lock                   held by the trainer that works here
 //! ```
 
-use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use candle_core::Tensor;
-use model_card::{CARD_FILE, ModelCard, WEIGHTS_FILE};
 use serde::{Deserialize, Serialize};
 use tempfile::Builder;
 
+use crate::checkpoint::{Best, Position};
+use crate::recipe::Recipe;
 use crate::{Error, Result};
 
-/// How many checkpoints are kept: the last, and the one before it.
-const KEPT_CHECKPOINTS: usize = 2;
+/// What `config.json` holds: all that a run is determined by, but for the machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// What is trained and how.
+    pub recipe: Recipe,
+    /// The seed.
+    pub seed: u64,
+    /// The device, as described by [`crate::device::describe`].
+    pub device: String,
+    /// The corpus' name.
+    pub dataset: String,
+    /// The folder of its shards.
+    pub shards: PathBuf,
+    /// Which preparation of the text the shards are from.
+    pub corpus: u64,
+    /// The checkpoint whose weights were the first ones, if it was one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<PathBuf>,
+}
 
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochMetrics {
+pub struct Metrics {
     /// The epoch, from 1.
     pub epoch: usize,
-    /// Mean loss over the epoch's windows as they were trained, in nats a character: what Keras prints.
+    /// Steps of the optimiser so far.
+    pub step: usize,
+    /// Mean loss since the evaluation before, each target with the weights of its moment, in nats a character: what Keras
+    /// prints.
     pub train_loss: f64,
-    /// Steps of the optimiser in the epoch.
-    pub steps: usize,
-    /// Characters read, every window counted whole.
+    /// Loss on the validation split, in nats a character.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// The last step's learning rate.
+    pub learning_rate: f64,
+    /// Characters predicted in training so far.
     pub characters: u64,
-    /// Seconds spent training, without the samples.
-    pub seconds: f64,
 }
 
-/// The folder of one run.
+/// One line of `times.jsonl`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Times {
+    /// Steps of the optimiser so far.
+    pub step: usize,
+    /// Seconds of training in all, evaluations and print-outs counted.
+    pub elapsed: f64,
+    /// Characters a second since the evaluation before.
+    pub speed: f64,
+}
+
+/// The folder of one run, locked.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    _lock: File,
 }
 
 impl RunFolder {
     /// Makes the folder and writes `config` into it; a folder that holds a run already is left alone.
-    pub fn create(path: &Path, config: &impl Serialize) -> Result<Self> {
-        let run = Self { path: path.into() };
-        if run.config().exists() {
-            return Err(Error::RunExists { path: path.into() });
+    pub fn create(path: &Path, config: &RunConfig) -> Result<Self> {
+        let made = !path.exists();
+        let created = Self::lock(path).and_then(|run| {
+            if run.config_file().exists() {
+                return Err(Error::RunExists { path: path.into() });
+            }
+            let json = serde_json::to_string_pretty(config).map_err(|error| unwritable(path, error.into()))?;
+            write_beside(&run.config_file(), json.as_bytes())?;
+            Ok(run)
+        });
+        if created.is_err() && made {
+            // Nothing of a run that did not come about; what cannot be removed was not ours.
+            let _ = fs::remove_dir_all(path);
         }
-        for folder in [run.samples(), run.checkpoints()] {
-            fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder, source })?;
+        created
+    }
+
+    /// Opens a run to go on with it.
+    pub fn open(path: &Path) -> Result<(Self, RunConfig)> {
+        let file = path.join("config.json");
+        let text = fs::read_to_string(&file).map_err(|_| Error::NoRun { path: path.into() })?;
+        let config = serde_json::from_str(&text)
+            .map_err(|error| Error::DamagedCheckpoint { path: file, message: error.to_string() })?;
+        Ok((Self::lock(path)?, config))
+    }
+
+    fn lock(path: &Path) -> Result<Self> {
+        for folder in [path.join("samples"), path.join("checkpoints")] {
+            fs::create_dir_all(&folder).map_err(|source| unwritable(&folder, source))?;
         }
-        let json = serde_json::to_string_pretty(config).map_err(|error| unwritable(&run.config(), error.into()))?;
-        write_beside(&run.config(), json.as_bytes())?;
-        Ok(run)
+        let file = path.join("lock");
+        let lock = File::create(&file).map_err(|source| unwritable(&file, source))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Error::Busy { path: path.into() }),
+            Err(TryLockError::Error(source)) => Err(unwritable(&file, source)),
+        }
     }
 
     /// The folder itself.
@@ -63,83 +124,80 @@ impl RunFolder {
         &self.path
     }
 
-    /// Appends one line to `metrics.jsonl`.
-    pub fn append_metrics(&self, metrics: &EpochMetrics) -> Result<()> {
-        let path = self.path.join("metrics.jsonl");
-        let append = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            // One write: a line is there whole or not at all.
-            file.write_all(format!("{}\n", serde_json::to_string(metrics)?).as_bytes())?;
-            file.sync_data()
-        };
-        append().map_err(|source| Error::Write { path: path.clone(), source })
-    }
-
-    /// Writes what the model wrote after an epoch.
-    pub fn write_samples(&self, epoch: usize, text: &str) -> Result<()> {
-        write_beside(&self.samples().join(format!("{epoch:06}.txt")), text.as_bytes())
-    }
-
-    /// Writes a checkpoint, then removes the oldest ones; returns its folder.
-    pub fn write_checkpoint(
-        &self,
-        epoch: usize,
-        tensors: &HashMap<String, Tensor>,
-        card: &ModelCard,
-    ) -> Result<PathBuf> {
-        let path = self.checkpoints().join(format!("{epoch:06}"));
-        let write = || -> std::io::Result<()> {
-            // The whole folder is written beside its place and renamed: a checkpoint exists with both files or not.
-            let folder = hidden_folder().tempdir_in(self.checkpoints())?;
-            candle_core::safetensors::save(tensors, folder.path().join(WEIGHTS_FILE)).map_err(std::io::Error::other)?;
-            fs::write(folder.path().join(CARD_FILE), card.to_json())?;
-            for name in [WEIGHTS_FILE, CARD_FILE] {
-                File::open(folder.path().join(name))?.sync_all()?;
-            }
-            if path.exists() {
-                fs::remove_dir_all(&path)?;
-            }
-            fs::rename(folder.keep(), &path)
-        };
-        write().map_err(|source| unwritable(&path, source))?;
-        self.remove_old_checkpoints()?;
-        Ok(path)
-    }
-
-    fn remove_old_checkpoints(&self) -> Result<()> {
-        let folder = self.checkpoints();
-        let remove = || -> std::io::Result<()> {
-            let mut names = Vec::new();
-            for entry in fs::read_dir(&folder)? {
-                let name = entry?.file_name();
-                if name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {
-                    names.push(name);
-                }
-            }
-            names.sort();
-            for name in names.iter().rev().skip(KEPT_CHECKPOINTS) {
-                fs::remove_dir_all(folder.join(name))?;
-            }
-            Ok(())
-        };
-        remove().map_err(|source| unwritable(&folder, source))
-    }
-
-    fn config(&self) -> PathBuf {
-        self.path.join("config.json")
-    }
-
-    fn samples(&self) -> PathBuf {
-        self.path.join("samples")
-    }
-
-    fn checkpoints(&self) -> PathBuf {
+    /// The folder of the checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
+    }
+
+    /// Appends one line to `metrics.jsonl` and `times.jsonl` each.
+    pub fn append(&self, metrics: &Metrics, times: &Times) -> Result<()> {
+        append(&self.path.join("times.jsonl"), times)?;
+        append(&self.path.join("metrics.jsonl"), metrics)
+    }
+
+    /// Writes which evaluation was the best.
+    pub fn write_best(&self, best: Best) -> Result<()> {
+        let path = self.path.join("best.json");
+        let json = serde_json::json!({ "step": best.step, "loss": best.loss });
+        write_beside(&path, json.to_string().as_bytes())
+    }
+
+    /// Brings the metrics to where a checkpoint was: lines after it go, the checkpoint's own line is there.
+    pub fn rewind(&self, position: &Position) -> Result<()> {
+        let step = position.progress.step;
+        let mut metrics: Vec<Metrics> = lines(&self.path.join("metrics.jsonl"))?;
+        metrics.retain(|line| line.step <= step);
+        if let Some(own) = position.metrics
+            && metrics.last().is_none_or(|line| line.step < own.step)
+        {
+            metrics.push(own);
+        }
+        rewrite(&self.path.join("metrics.jsonl"), &metrics)?;
+        let mut times: Vec<Times> = lines(&self.path.join("times.jsonl"))?;
+        times.retain(|line| line.step <= step);
+        rewrite(&self.path.join("times.jsonl"), &times)?;
+        position.best.map_or(Ok(()), |best| self.write_best(best))
+    }
+
+    /// Writes what the model wrote after so many steps.
+    pub fn write_samples(&self, step: usize, text: &str) -> Result<()> {
+        write_beside(&self.path.join("samples").join(format!("{step:08}.txt")), text.as_bytes())
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.path.join("config.json")
     }
 }
 
+fn append(path: &Path, line: &impl Serialize) -> Result<()> {
+    let append = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        // One write: a line is there whole or not at all.
+        file.write_all(format!("{}\n", serde_json::to_string(line)?).as_bytes())?;
+        file.sync_data()
+    };
+    append().map_err(|source| unwritable(path, source))
+}
+
+/// The whole lines of a file; one that was cut off by a full disk or a kill is left out.
+fn lines<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<T>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
+        Err(source) => Err(Error::Read { path: path.into(), source }),
+    }
+}
+
+fn rewrite<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
+    let text = lines
+        .iter()
+        .map(|line| serde_json::to_string(line).map(|line| line + "\n"))
+        .collect::<serde_json::Result<String>>();
+    write_beside(path, text.map_err(|error| unwritable(path, error.into()))?.as_bytes())
+}
+
 /// Writes to a temporary sibling, syncs it and renames it.
-fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         // `File::create_new`: readable as any new file is, where a temporary one would be its owner's alone.
@@ -152,72 +210,6 @@ fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|source| unwritable(path, source))
 }
 
-/// Makes temporary folders with the permissions of ordinary ones.
-fn hidden_folder() -> Builder<'static, 'static> {
-    let mut builder = Builder::new();
-    builder.prefix(".writing-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    builder
-}
-
 fn unwritable(path: &Path, source: std::io::Error) -> Error {
     Error::Write { path: path.into(), source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use candle_core::Device;
-    use model_card::{Context, FORMAT_VERSION, InputEncoding, ModelSize, Normalisation, Provenance, Unit, Vocabulary};
-
-    fn card(seed_text: &str) -> ModelCard {
-        ModelCard {
-            format_version: FORMAT_VERSION,
-            vocabulary: Vocabulary::from_text(Unit::Char, "ab"),
-            normalisation: Normalisation::default(),
-            size: ModelSize { vocabulary: 2, hidden: 1, layers: 1, input: InputEncoding::OneHot },
-            context: Context::Stateful,
-            seed_text: seed_text.into(),
-            provenance: Provenance::default(),
-        }
-    }
-
-    #[test]
-    fn the_last_two_checkpoints_stay_and_read_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(&folder.path().join("run"), &"config").unwrap();
-        for epoch in 1..=3 {
-            let tensor = Tensor::new(&[epoch as f32], &Device::Cpu).unwrap();
-            run.write_checkpoint(epoch, &HashMap::from([("x".into(), tensor)]), &card(&epoch.to_string())).unwrap();
-        }
-        let mut names: Vec<_> =
-            fs::read_dir(run.checkpoints()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        assert_eq!(names, ["000002", "000003"]);
-        let last = run.checkpoints().join("000003");
-        let tensors = candle_core::safetensors::load(last.join(WEIGHTS_FILE), &Device::Cpu).unwrap();
-        assert_eq!(tensors["x"].to_vec1::<f32>().unwrap(), [3.0]);
-        assert_eq!(ModelCard::from_json(&fs::read_to_string(last.join(CARD_FILE)).unwrap()).unwrap(), card("3"));
-    }
-
-    #[test]
-    fn a_run_is_never_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        RunFolder::create(folder.path(), &"first").unwrap();
-        assert!(matches!(RunFolder::create(folder.path(), &"second"), Err(Error::RunExists { .. })));
-        assert_eq!(fs::read_to_string(folder.path().join("config.json")).unwrap(), "\"first\"");
-    }
-
-    #[test]
-    fn metrics_are_one_line_an_epoch() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path(), &"config").unwrap();
-        let metrics = |epoch| EpochMetrics { epoch, train_loss: 1.5, steps: 2, characters: 3, seconds: 4.0 };
-        run.append_metrics(&metrics(1)).unwrap();
-        run.append_metrics(&metrics(2)).unwrap();
-        let text = fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
-        let read: Vec<EpochMetrics> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(read, [metrics(1), metrics(2)]);
-    }
 }

@@ -5,9 +5,10 @@ use std::io::Write;
 use candle_core::{Device, Tensor};
 use decoding::{Decoding, Options, Rng};
 use lstm::{CharLstm, Outputs};
-use model_card::{Decoder, Vocabulary};
+use model_card::{Context, Decoder, Vocabulary};
 
-use crate::{Error, Result, SampleSettings};
+use crate::recipe::SampleSettings;
+use crate::{Error, Result};
 
 /// What to print after an epoch.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Printout<'n> {
     pub network: &'n CharLstm,
     /// Its tokens.
     pub vocabulary: &'n Vocabulary,
+    /// What the network expects to have seen.
+    pub context: Context,
     /// How much, and at which temperatures.
     pub settings: &'n SampleSettings,
     /// The device that the network is on.
@@ -25,27 +28,32 @@ pub struct Printout<'n> {
 impl Printout<'_> {
     /// Continues `excerpt` at every temperature, writing each character as it comes; returns all that was written.
     ///
-    /// The network reads a window of the excerpt's length from a zero state for every character, and the window slides
-    /// by one, as in the lecture. Each temperature starts from the same seed of the random numbers.
-    pub fn write(&self, epoch: usize, excerpt: &[u32], seed: u64, out: &mut dyn Write) -> Result<String> {
+    /// A network trained on windows reads one of the excerpt's length from a zero state for every character, and the window
+    /// slides by one, as in the lecture; one trained on streams reads the excerpt and then what it has written, carrying its
+    /// state on. Each temperature starts from the same seed of the random numbers.
+    pub fn write(&self, title: &str, excerpt: &[u32], seed: u64, out: &mut dyn Write) -> Result<String> {
         let mut page = Page { out, text: String::new() };
         let shown = self.vocabulary.decode(excerpt);
-        page.push(&format!("\n----- After epoch {epoch}, continuing {shown:?}\n"))?;
+        page.push(&format!("\n----- {title}, continuing {shown:?}\n"))?;
         for &temperature in &self.settings.temperatures {
             page.push(&format!("\n----- temperature {temperature}\n{shown}"))?;
             let mut decoding = Decoding::new(Options { temperature, ..Options::default() })?;
             let mut rng = Rng::seed(seed);
             let mut decoder = Decoder::default();
-            let mut window = excerpt.to_vec();
+            let (mut input, mut state) = (excerpt.to_vec(), None);
             for _ in 0..self.settings.length {
-                let input = Tensor::from_slice(&window, (1, window.len()), self.device)?; // (1, T)
-                let (logits, _) = self.network.forward(&input, None, Outputs::Last)?; // (1, V)
+                let ids = Tensor::from_slice(&input, (1, input.len()), self.device)?; // (1, T)
+                let (logits, next_state) = self.network.forward(&ids, state.as_ref(), Outputs::Last)?; // (1, V)
                 let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
                 let next = decoding.choose(&logits, &mut rng) as u32;
                 page.push(decoder.push(self.vocabulary, next))?;
-                window.rotate_left(1);
-                if let Some(last) = window.last_mut() {
-                    *last = next;
+                match self.context {
+                    Context::Window { .. } => {
+                        input.rotate_left(1);
+                        input.pop();
+                        input.push(next);
+                    }
+                    Context::Stateful => (input, state) = (vec![next], Some(next_state.detach())),
                 }
             }
             page.push(decoder.finish())?;

@@ -30,6 +30,7 @@ mod backward;
 mod cell;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod descent;
 mod forward;
 mod gradient;
 mod head;
@@ -37,16 +38,15 @@ mod lanes;
 mod layout;
 mod memory;
 mod processor;
-mod rms_prop;
 mod sequence;
 mod softmax;
 mod stepwise;
 mod tensors;
 mod tile;
 
+pub use descent::{Clipping, Descent, Pass};
 pub(crate) use head::{Head, HeadMemory};
 pub(crate) use memory::{Link, Pool, Steps, Workspace};
 pub use processor::{Instructions, Processor};
-pub use rms_prop::RmsProp;
 pub(crate) use sequence::{Sequence, Source};
 pub(crate) use stepwise::layer as stepwise;

@@ -1,0 +1,131 @@
+//! Batches out of a text, in an order that the seed and the epoch give: nothing is stored, any batch of any epoch can be
+//! asked for.
+
+use candle_core::{Device, Tensor};
+use corpus::{Permutation, Streams, Tokens, Windows};
+use lstm::Outputs;
+
+use crate::randomness::{Purpose, derive};
+use crate::recipe::{Cut, Recipe};
+use crate::{Error, Result};
+
+/// All batches of a text.
+#[derive(Debug, Clone, Copy)]
+pub struct Batches<'c> {
+    tokens: Tokens<'c>,
+    cut: Cut,
+    batch: usize,
+    seed: u64,
+}
+
+/// The batches of one epoch.
+#[derive(Debug)]
+pub enum Epoch<'c> {
+    /// Windows in a random order, without a state that goes on.
+    Windows {
+        /// The windows.
+        windows: Windows<'c>,
+        /// Their order.
+        order: Permutation,
+        /// N, but for the last batch.
+        batch: usize,
+    },
+    /// Pieces of streams, one after another; the state goes on from each to the next.
+    Streams {
+        /// The streams.
+        streams: Streams<'c>,
+        /// T
+        time: usize,
+    },
+}
+
+/// One batch.
+#[derive(Debug)]
+pub struct Batch {
+    /// (N, T)
+    pub ids: Tensor,
+    /// (N) or (N, T)
+    pub targets: Tensor,
+    /// Which of the two.
+    pub outputs: Outputs,
+    /// How many targets there are.
+    pub count: usize,
+}
+
+impl<'c> Batches<'c> {
+    /// The batches of a recipe over a text, which has to be long enough for one.
+    pub fn new(recipe: &Recipe, tokens: Tokens<'c>, seed: u64) -> Result<Self> {
+        let (length, needed) = match recipe.cut() {
+            Cut::Windows(windows) => (windows.length, windows.length + 1),
+            // Each epoch starts up to a piece later than the first character: two pieces always leave one.
+            Cut::Streams(streams) => (streams.time, recipe.batch * streams.time + streams.time),
+        };
+        if tokens.len() < needed {
+            let (tokens, batch) = (tokens.len(), recipe.batch);
+            return Err(match recipe.cut() {
+                Cut::Windows(_) => Error::TooShort { tokens, length },
+                Cut::Streams(_) => Error::TooShortForStreams { tokens, batch, time: length, needed },
+            });
+        }
+        Ok(Self { tokens, cut: recipe.cut(), batch: recipe.batch, seed })
+    }
+
+    /// The batches of an epoch, from 1.
+    pub fn epoch(&self, epoch: usize) -> Epoch<'c> {
+        let seed = derive(self.seed, Purpose::Order, epoch);
+        match self.cut {
+            Cut::Windows(settings) => {
+                let windows = Windows::new(self.tokens, settings.length, settings.step);
+                Epoch::Windows { windows, order: Permutation::new(windows.len(), seed), batch: self.batch }
+            }
+            Cut::Streams(settings) => {
+                // So that the pieces, where gradients end, fall on other places in every epoch.
+                let first = (seed % settings.time as u64) as usize;
+                let streams = Streams::new(self.tokens.slice(first..self.tokens.len()), self.batch);
+                Epoch::Streams { streams, time: settings.time }
+            }
+        }
+    }
+}
+
+impl Epoch<'_> {
+    /// How many batches there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Windows { windows, batch, .. } => windows.len().div_ceil(*batch),
+            Self::Streams { streams, time } => streams.len() / time,
+        }
+    }
+
+    /// Whether the state behind a batch goes on in the next one.
+    pub fn carries_state(&self) -> bool {
+        matches!(self, Self::Streams { .. })
+    }
+
+    /// A batch by its number, from 0.
+    pub fn batch(&self, index: usize, device: &Device) -> Result<Batch> {
+        match self {
+            Self::Windows { windows, order, batch } => {
+                let places = index * batch..((index + 1) * batch).min(windows.len());
+                let (count, length) = (places.len(), windows.length());
+                let mut ids = vec![0; count * length];
+                let mut targets = Vec::with_capacity(count);
+                for (row, place) in ids.chunks_exact_mut(length).zip(places) {
+                    let window = order.get(place);
+                    windows.window(window, row);
+                    targets.push(windows.target(window));
+                }
+                let ids = Tensor::from_vec(ids, (count, length), device)?; // (N, T)
+                Ok(Batch { ids, targets: Tensor::from_vec(targets, count, device)?, outputs: Outputs::Last, count }) // (N)
+            }
+            Self::Streams { streams, time } => {
+                let (batch, count) = (streams.batch(), streams.batch() * time);
+                let (mut ids, mut targets) = (vec![0; count], vec![0; count]);
+                streams.read(index * time, *time, &mut ids, &mut targets);
+                let ids = Tensor::from_vec(ids, (batch, *time), device)?; // (N, T)
+                let targets = Tensor::from_vec(targets, (batch, *time), device)?; // (N, T)
+                Ok(Batch { ids, targets, outputs: Outputs::All, count })
+            }
+        }
+    }
+}

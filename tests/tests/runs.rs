@@ -1,0 +1,312 @@
+//! Runs that nothing can lose: killed, stopped, damaged, mistaken for another, and gone on with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use end_to_end::{Finished, Workplace, binary, story};
+use serde_json::Value;
+
+/// A recipe with everything that a checkpoint has to hold: carried states, dropout, two memories of the optimiser, averages,
+/// accumulated gradients, a schedule that hangs on the evaluations.
+const EVERYTHING: [&str; 14] = [
+    "model.hidden=24",
+    "model.layers=2",
+    "batch=4",
+    "accumulate=2",
+    "streams.time=20",
+    "optimizer.kind=adamw",
+    "optimizer.learning_rate=0.01",
+    "optimizer.weight_decay=0.01",
+    "schedule.kind=plateau",
+    "schedule.patience=0",
+    "schedule.factor=0.5",
+    "dropout.output=0.2",
+    "dropout.recurrent=0.1",
+    "average.decay=0.9",
+];
+
+/// The trainer, told to train on `shards` into `run`, with these words besides.
+fn trainer(place: &Workplace, run: &str, words: &[&str]) -> Command {
+    let mut trainer = binary("trainer");
+    trainer.arg("train").arg("--shards").arg(place.path("tale/shards")).arg("--run").arg(place.path(run));
+    trainer.args(["--device", "cpu", "--json"]).args(words);
+    trainer
+}
+
+/// The words of a run with everything, `epochs` long.
+fn everything(epochs: &'static str) -> Vec<&'static str> {
+    let sets = EVERYTHING.iter().flat_map(|assignment| ["--set", *assignment]);
+    let checkpoints = ["--set", "checkpoints.steps=3", "--set", "samples.every=1"];
+    let rest = ["--recipe", "char-rnn", "--epochs", epochs, "--sample-length", "5", "--seed", "7"];
+    sets.chain(checkpoints).chain(rest).collect()
+}
+
+/// A short text, prepared under the name `tale`, a tenth of it held out.
+fn tale(characters: usize) -> Workplace {
+    let place = Workplace::new();
+    let text = place.write("tale.txt", &story()[..characters]);
+    prepare(&place, &text, "tale");
+    place
+}
+
+fn prepare(place: &Workplace, text: &Path, name: &str) {
+    let words = ["prepare", "--input", text.to_str().unwrap(), "--name", name, "--split", "90/10/0"];
+    place.xtask(&words).success();
+}
+
+/// Steps of the newest checkpoint of a run, 0 if there is none.
+fn steps(run: &Path) -> u64 {
+    let entries = fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).max().unwrap_or(0)
+}
+
+/// Everything that has to be the same, by name.
+fn results(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let last = format!("checkpoints/{:08}", steps(run));
+    let files = ["model.safetensors", "training.safetensors", "card.json"].map(|file| format!("{last}/{file}"));
+    let read = |file: String| (file.clone(), fs::read(run.join(&file)).unwrap());
+    files.into_iter().chain(["metrics.jsonl".into(), "best.json".into()]).map(read).collect()
+}
+
+fn assert_same(found: &Path, expected: &Path) {
+    for ((file, found), (name, expected)) in results(found).into_iter().zip(results(expected)) {
+        assert_eq!(file, name, "the same steps");
+        assert!(found == expected, "{file} differs from that of a run that nothing disturbed");
+    }
+}
+
+fn quiet(mut command: Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn fifty_kills_change_no_bit() {
+    const KILLS: u64 = 50;
+    let place = tale(12_000);
+    place.run(&mut trainer(&place, "undisturbed", &everything("12"))).success();
+    let (undisturbed, killed) = (place.path("undisturbed"), place.path("killed"));
+    let all = steps(&undisturbed);
+
+    // Spread over the run, at moments that no one has chosen: a kill comes somewhere after a checkpoint.
+    let mut child = quiet(trainer(&place, "killed", &everything("12")));
+    for kill in 0..KILLS {
+        while steps(&killed) < kill * all / (KILLS + 10) {
+            assert!(child.try_wait().unwrap().is_none(), "ended before kill {kill}, at step {}", steps(&killed));
+            sleep(Duration::from_millis(1));
+        }
+        sleep(Duration::from_micros(kill * 7_919 % 20_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Killed before it had written anything, a run has to be begun again.
+        let begun = steps(&killed) > 0 || killed.join("checkpoints/00000000").exists();
+        let words = if begun { vec!["--resume"] } else { everything("12") };
+        if !begun {
+            fs::remove_dir_all(&killed).ok();
+        }
+        child = quiet(trainer(&place, "killed", &words));
+    }
+    assert!(child.wait().unwrap().success());
+    assert_same(&killed, &undisturbed);
+    let samples = |run: &str| place.files(&format!("{run}/samples"));
+    assert_eq!(samples("killed"), samples("undisturbed"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_asked_to_end_says_how_to_go_on() {
+    let place = tale(12_000);
+    place.run(&mut trainer(&place, "undisturbed", &everything("4"))).success();
+    for signal in ["INT", "TERM"] {
+        let run = place.path(signal);
+        let mut command = trainer(&place, signal, &everything("4"));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while steps(&run) < 10 {
+            sleep(Duration::from_millis(1));
+        }
+        let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{stderr}");
+        assert!(stderr.contains("--resume"), "{stderr}");
+        place.run(&mut trainer(&place, signal, &["--resume"])).success();
+        assert_same(&run, &place.path("undisturbed"));
+    }
+}
+
+#[test]
+fn a_finished_run_has_nothing_left_to_do() {
+    let place = tale(8_000);
+    place.run(&mut trainer(&place, "run", &everything("2"))).success();
+    let before = results(&place.path("run"));
+    let again = place.run(&mut trainer(&place, "run", &["--resume"])).success();
+    assert!(again.json()["best_loss"].as_f64().unwrap() > 1.0, "{}", again.stdout);
+    assert!(results(&place.path("run")) == before);
+}
+
+/// What is wrong, what is done about it, the words, the code and what has to be said.
+type Case = (&'static str, fn(&Workplace), Vec<&'static str>, i32, &'static [&'static str]);
+
+#[test]
+fn runs_that_cannot_be_gone_on_with() {
+    let cases: [Case; 8] = [
+        ("another recipe", |_| {}, vec!["--resume", "--recipe", "lecture"], 2, &["another recipe", "lecture"]),
+        ("another size", |_| {}, vec!["--resume", "--recipe", "char-rnn", "--set", "batch=9"], 2, &["another recipe"]),
+        ("another seed", |_| {}, vec!["--resume", "--seed", "8"], 2, &["another seed", "7", "8"]),
+        (
+            "another text",
+            |place| {
+                let text = place.write("other.txt", &story()[9_000..17_000]);
+                fs::remove_dir_all(place.path("tale/shards")).unwrap();
+                prepare(place, &text, "tale");
+            },
+            vec!["--resume"],
+            2,
+            &["another text"],
+        ),
+        (
+            "a checkpoint cut short",
+            |place| {
+                let file = checkpoint(place).join("training.safetensors");
+                let bytes = fs::read(&file).unwrap();
+                fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+            },
+            vec!["--resume"],
+            4,
+            &["training.safetensors", "damaged", "the one before"],
+        ),
+        (
+            "a checkpoint of a later version",
+            |place| {
+                let file = checkpoint(place).join("training.json");
+                let mut json: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+                json["format_version"] = 99.into();
+                fs::write(&file, json.to_string()).unwrap();
+            },
+            vec!["--resume"],
+            3,
+            &["format version 99"],
+        ),
+        (
+            "no checkpoint",
+            |place| fs::remove_dir_all(place.path("run/checkpoints")).unwrap(),
+            vec!["--resume"],
+            4,
+            &["no checkpoint"],
+        ),
+        ("no run", |place| fs::remove_dir_all(place.path("run")).unwrap(), vec!["--resume"], 2, &["holds no run"]),
+    ];
+    for (what, damage, words, code, said) in cases {
+        let place = tale(8_000);
+        place.run(&mut trainer(&place, "run", &everything("1"))).success();
+        damage(&place);
+        check(what, &place.run(&mut trainer(&place, "run", &words)), code, said);
+    }
+}
+
+fn checkpoint(place: &Workplace) -> PathBuf {
+    let run = place.path("run");
+    run.join(format!("checkpoints/{:08}", steps(&run)))
+}
+
+/// Holds a failure against the code it has to have and the words it has to say.
+fn check(what: &str, finished: &Finished, code: i32, words: &[&str]) {
+    assert_eq!(finished.code, code, "{what}: {}", finished.stderr);
+    for word in words {
+        assert!(finished.stderr.contains(word), "{what} should say {word:?}: {}", finished.stderr);
+    }
+    assert_eq!(finished.stdout, "", "{what}");
+}
+
+#[test]
+fn two_trainers_do_not_work_in_one_folder() {
+    let place = tale(12_000);
+    let mut first = quiet(trainer(&place, "run", &everything("200")));
+    while steps(&place.path("run")) == 0 {
+        sleep(Duration::from_millis(1));
+    }
+    let second = place.run(&mut trainer(&place, "run", &["--resume"]));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    check("a second trainer", &second, 6, &["another trainer"]);
+}
+
+#[test]
+fn what_cannot_be_trained() {
+    let place = tale(8_000);
+    let digits = place.write("digits.txt", "1234567890".repeat(200));
+    prepare(&place, &digits, "digits");
+    place.run(&mut trainer(&place, "run", &everything("1"))).success();
+    let old = checkpoint(&place);
+    let old = old.to_str().unwrap();
+    let cases: [(&str, Vec<&str>, i32, &[&str]); 6] = [
+        ("a wrong type", vec!["--set", "batch=many"], 2, &["batch", "invalid type"]),
+        ("out of range", vec!["--set", "dropout.output=1.5"], 2, &["dropout.output is 1.5"]),
+        ("an unknown field", vec!["--set", "model.hiden=3"], 2, &["hiden", "did you mean `hidden`"]),
+        ("an unknown recipe", vec!["--recipe", "modren"], 2, &["modren", "modern"]),
+        ("a batch beyond the text", vec!["--set", "batch=500"], 3, &["500 streams", "--set batch"]),
+        ("no such checkpoint", vec!["--init-from", "nowhere"], 3, &["nowhere"]),
+    ];
+    for (what, words, code, said) in cases {
+        check(what, &place.run(&mut trainer(&place, "bad", &words)), code, said);
+        assert!(!place.path("bad").exists(), "{what} leaves nothing");
+    }
+    let mut alien = binary("trainer");
+    alien.arg("train").arg("--shards").arg(place.path("digits/shards")).arg("--run").arg(place.path("bad"));
+    let finished = place.run(alien.args(["--init-from", old]));
+    check("nothing in common", &finished, 3, &["knows none of the 10 characters"]);
+}
+
+#[test]
+fn a_trained_network_goes_on_with_another_text() {
+    let place = tale(20_000);
+    place.run(&mut trainer(&place, "run", &everything("6"))).success();
+    let text = place.write("other.txt", story()[20_000..26_000].replace('e', "\u{e9}"));
+    prepare(&place, &text, "tale2");
+    let losses = |run: &str, words: &[&str]| {
+        let mut command = binary("trainer");
+        command.arg("train").arg("--shards").arg(place.path("tale2/shards")).arg("--run").arg(place.path(run));
+        command.args(everything("1")).args(["--json"]).args(words);
+        place.run(&mut command).success().json()["train_loss"].as_f64().unwrap()
+    };
+    let run = place.path("run");
+    let checkpoint = run.join(format!("checkpoints/{:08}", steps(&run)));
+    let (new, tuned) = (losses("new", &[]), losses("tuned", &["--init-from", checkpoint.to_str().unwrap()]));
+    assert!(tuned < new - 0.3, "{tuned} nats after training on a text alike, {new} without");
+}
+
+#[test]
+fn a_split_is_measured_in_every_way() {
+    let place = tale(8_000);
+    place.run(&mut trainer(&place, "run", &everything("3"))).success();
+    let measure = |words: &[&str]| {
+        let mut command = binary("trainer");
+        command.arg("evaluate").arg("--checkpoint").arg(checkpoint(&place)).args(["--json"]);
+        place.run(command.arg("--shards").arg(place.path("tale/shards")).args(words))
+    };
+    for protocol in ["carried", "streams", "windows", "lecture", "dynamic"] {
+        let measured = measure(&["--split", "validation", "--protocol", protocol]).success().json();
+        let (nats, bits) = (measured["nats"].as_f64().unwrap(), measured["bits"].as_f64().unwrap());
+        assert!((1.5..3.5).contains(&nats), "{protocol}: {measured}");
+        assert!((bits - nats / std::f64::consts::LN_2).abs() < 1e-9, "{measured}");
+    }
+    let all = measure(&[]).success().stdout;
+    assert_eq!(all.lines().count(), 2, "training and validation: {all}");
+    check("a split that was not held out", &measure(&["--split", "test"]), 2, &["test", "--split 90/5/5"]);
+}
+
+#[test]
+fn runs_are_listed() {
+    let place = tale(8_000);
+    let words = ["train", "--dataset", "tale", "--recipe", "char-rnn", "--epochs", "1", "--sample-length", "0"];
+    place.xtask(&words).success();
+    let listed = place.xtask(&["runs", "--json"]).success().json();
+    assert_eq!((&listed["dataset"], &listed["run"]), (&"tale".into(), &"char-rnn".into()));
+    assert_eq!(listed["state"], "finished");
+    assert!(listed["best_validation_loss"].as_f64().unwrap() > 1.0, "{listed}");
+    let people = place.xtask(&["runs"]).success().stdout;
+    assert!(people.contains("char-rnn") && people.contains("finished"), "{people}");
+}
