@@ -15,6 +15,8 @@ mod training;
 pub mod arguments;
 pub mod command;
 pub mod device;
+pub mod import;
+pub mod novelty;
 pub mod progress;
 
 pub use error::{Error, Result};
