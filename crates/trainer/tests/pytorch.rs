@@ -16,10 +16,15 @@ use model_card::{
     Vocabulary, WEIGHTS_FILE,
 };
 use serde::Deserialize;
+use tempfile::TempDir;
 use trainer::import::{Description, import};
 
 /// Largest difference allowed between two logits.
 const TOLERANCE: f32 = 1e-5;
+
+/// Exits with 0 where both packages are there; it does not load them.
+const FINDS_BOTH: &str =
+    "import importlib.util as u, sys; sys.exit(not (u.find_spec('torch') and u.find_spec('safetensors')))";
 
 const IDS: [[u32; 4]; 2] = [[3, 1, 4, 1], [5, 0, 2, 6]];
 
@@ -33,37 +38,54 @@ struct Printed {
 #[test]
 fn pytorch_gives_the_same_logits_and_the_module_back() {
     let Some(python) = python() else { return };
-    for (layers, input) in [
+    let cases: Vec<Case> = [
         (1, InputEncoding::OneHot),
         (2, InputEncoding::OneHot),
         (1, InputEncoding::Embedding { size: 3 }),
         (2, InputEncoding::Embedding { size: 3 }),
-    ] {
-        check(&python, ModelSize { vocabulary: 7, hidden: 5, layers, input });
+    ]
+    .into_iter()
+    .map(|(layers, input)| Case::new(&ModelSize { vocabulary: 7, hidden: 5, layers, input }))
+    .collect();
+    let printed = run(&python, &cases);
+    assert_eq!(printed.len(), cases.len());
+    for (case, printed) in cases.iter().zip(printed) {
+        case.check(printed);
     }
 }
 
-fn check(python: &str, size: ModelSize) {
-    let folder = tempfile::tempdir().unwrap();
-    let checkpoint = folder.path().join("checkpoint");
-    let network = random(&size);
-    write(&checkpoint, &network);
+/// A network, and a fresh folder with its checkpoint.
+struct Case {
+    network: CharLstm,
+    folder: TempDir,
+}
 
-    let Printed { ids, logits: found } = run(python, folder.path());
-    assert_eq!(ids, [1, 2, 4, 6], "the ids of the page's text");
-    let found: Vec<f32> = found.into_iter().flatten().flatten().collect();
-    let expected = logits(&network);
-    assert_eq!(found.len(), expected.len(), "{size:?}");
-    let difference = found.iter().zip(&expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max);
-    assert!(difference <= TOLERANCE, "{size:?}: logits are off by {difference}");
+impl Case {
+    fn new(size: &ModelSize) -> Self {
+        let case = Self { network: random(size), folder: tempfile::tempdir().unwrap() };
+        write(&case.folder.path().join("checkpoint"), &case.network);
+        case
+    }
 
-    let description = Description::beside(&checkpoint.join(WEIGHTS_FILE)).unwrap().unwrap();
-    let back = folder.path().join("back");
-    let card = import(&folder.path().join("module.safetensors"), description, &back).unwrap();
-    assert_eq!(card.size, size);
-    let tensors = candle_core::safetensors::load(back.join(WEIGHTS_FILE), &Device::Cpu).unwrap();
-    let back = CharLstm::load(tensors, &card.size, &Device::Cpu).unwrap();
-    assert_eq!(logits(&back), expected, "{size:?}");
+    fn check(&self, Printed { ids, logits: found }: Printed) {
+        let size = self.network.size();
+        assert_eq!(ids, [1, 2, 4, 6], "the ids of the page's text");
+        let found: Vec<f32> = found.into_iter().flatten().flatten().collect();
+        let expected = logits(&self.network);
+        assert_eq!(found.len(), expected.len(), "{size:?}");
+        let differences = found.iter().zip(&expected).map(|(found, expected)| (found - expected).abs());
+        let difference = differences.fold(0.0, f32::max);
+        assert!(difference <= TOLERANCE, "{size:?}: logits are off by {difference}");
+
+        let folder = self.folder.path();
+        let description = Description::beside(&folder.join("checkpoint").join(WEIGHTS_FILE)).unwrap().unwrap();
+        let back = folder.join("back");
+        let card = import(&folder.join("module.safetensors"), description, &back).unwrap();
+        assert_eq!(card.size, *size);
+        let tensors = candle_core::safetensors::load(back.join(WEIGHTS_FILE), &Device::Cpu).unwrap();
+        let back = CharLstm::load(tensors, &card.size, &Device::Cpu).unwrap();
+        assert_eq!(logits(&back), expected, "{size:?}");
+    }
 }
 
 /// A network with numbers everywhere: first weights have biases of zero, which hide a mistake.
@@ -101,12 +123,12 @@ fn logits(network: &CharLstm) -> Vec<f32> {
     logits.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Runs the page's scripts in a folder.
-fn run(python: &str, folder: &Path) -> Printed {
+/// Runs the page's scripts in every case's folder: one Python for all, because it takes seconds to load torch.
+fn run(python: &str, cases: &[Case]) -> Vec<Printed> {
     let mut child = Command::new(python)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pytorch.py"))
         .arg(serde_json::to_string(&IDS).unwrap())
-        .current_dir(folder)
+        .args(cases.iter().map(|case| case.folder.path()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -114,7 +136,8 @@ fn run(python: &str, folder: &Path) -> Printed {
     child.stdin.take().unwrap().write_all(scripts().join("\0").as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "the script failed: see its message above");
-    serde_json::from_slice(&output.stdout).unwrap()
+    let lines = output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
 /// The Python blocks of the page, in its order.
@@ -128,7 +151,7 @@ fn scripts() -> Vec<String> {
 fn python() -> Option<String> {
     let named = env::var("SCRIMSHAW_PYTHON").ok();
     let python = named.clone().unwrap_or_else(|| "python3".into());
-    let tried = Command::new(&python).args(["-c", "import torch, safetensors"]).stderr(Stdio::null()).status();
+    let tried = Command::new(&python).args(["-c", FINDS_BOTH]).stderr(Stdio::null()).status();
     let fits = tried.is_ok_and(|status| status.success());
     assert!(fits || named.is_none(), "SCRIMSHAW_PYTHON is {python:?}, which has no torch and safetensors");
     if !fits {
