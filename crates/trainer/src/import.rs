@@ -256,7 +256,7 @@ impl Module<'_> {
     /// Reads the sizes off the shapes. A table that is the identity is removed: the input is one-hot.
     fn size(&mut self) -> Result<ModelSize> {
         let (vocabulary, hidden) = self.matrix(tensors::OUTPUT_WEIGHT, "(vocabulary, hidden size)")?;
-        let layers = (0..).take_while(|&layer| self.has(&tensors::weight_ih(layer))).count();
+        let layers = (0..self.tensors.len()).take_while(|&layer| self.has(&tensors::weight_ih(layer))).count();
         let mut input = InputEncoding::OneHot;
         if self.has(tensors::EMBEDDING_WEIGHT) {
             let (_, size) = self.matrix(tensors::EMBEDDING_WEIGHT, "(vocabulary, length of a vector)")?;
