@@ -1,9 +1,9 @@
 //! A network that PyTorch trained, as a checkpoint: a `.safetensors` file in, a checkpoint's folder out.
 //!
 //! The file holds the weights of a module with the fields `embedding`, `lstm` and `output`, under the names of
-//! [`model_card::tensors`]; what a module adds in front of all of them, such as `module.`, is left out. All sizes follow
-//! from the shapes. What the tensors do not say, above all which character an id is, is a [`Description`]: from a card
-//! beside the file, or from the prepared corpus whose ids the module was trained on.
+//! [`model_card::tensors`]; what a module adds in front of all of them, such as `module.`, is left out. All sizes
+//! follow from the shapes. What the tensors do not say, above all which character an id is, is a [`Description`]: from
+//! a card beside the file, or from the prepared corpus whose ids the module was trained on.
 //!
 //! A file without `embedding.weight` has one-hot input, and so has one whose table is the identity matrix.
 

@@ -1,9 +1,9 @@
 //! How much of a text stands word for word in the text that a model was trained on.
 //!
 //! [`PassageIndex`] finds, for every place of a text, the longest passage from there on that the training text has too.
-//! [`Overlap`] sums that up for one text: the longest copied passage, and the share of all its passages of 20, 40 and 80
-//! characters that are copies. Any text shares short passages with any other of its language, so [`Novelty`] sets what a
-//! model wrote beside as much of the validation text, which nobody copied.
+//! [`Overlap`] sums that up for one text: the longest copied passage, and the share of all its passages of 20, 40 and
+//! 80 characters that are copies. Any text shares short passages with any other of its language, so [`Novelty`] sets
+//! what a model wrote beside as much of the validation text, which nobody copied.
 //!
 //! This module knows token ids and a vocabulary; it knows nothing of networks, recipes or files.
 //!
@@ -34,7 +34,7 @@ pub use index::{Error, Match, PassageIndex, Result};
 /// Lengths of the passages that are counted, in tokens.
 pub const PASSAGE_LENGTHS: [usize; 3] = [20, 40, 80];
 
-/// An id of no vocabulary: put it between texts that are measured together, and no passage crosses from one to the next.
+/// An id of no vocabulary: put it between texts that are measured together, and no passage crosses to the next.
 pub const SEPARATOR: u32 = u32::MAX;
 
 /// Characters of a passage that are shown to a person.
