@@ -20,9 +20,9 @@ pub fn network(size: &ModelSize, seed: u64, device: &Device) -> Result<CharLstm>
     check_size(size)?;
     let ModelSize { vocabulary, hidden, .. } = *size;
     let mut draws = Draws(ChaCha8Rng::seed_from_u64(seed));
-    let embedding = match size.input {
-        InputEncoding::OneHot => None,
-        InputEncoding::Embedding { size } => {
+    let embedding = match size.embedding_size() {
+        None => None,
+        Some(size) => {
             let numbers = draws.uniform(vocabulary * size, 0.05);
             Some(Var::from_vec(numbers, (vocabulary, size), device)?) // (V, E)
         }
@@ -37,7 +37,10 @@ pub fn network(size: &ModelSize, seed: u64, device: &Device) -> Result<CharLstm>
             Ok(Layer { weights: Var::from_tensor(&weights)?, input, memory: LayerMemory::default() }) // (I + H + 1, 4H)
         })
         .collect::<Result<_>>()?;
-    let output_weight = Var::from_vec(draws.glorot(hidden, vocabulary), (hidden, vocabulary), device)?; // (H, V)
+    let output_weight = match size.input {
+        InputEncoding::TiedEmbedding => None,
+        _ => Some(Var::from_vec(draws.glorot(hidden, vocabulary), (hidden, vocabulary), device)?), // (H, V)
+    };
     let output_bias = Var::from_vec(vec![0f32; vocabulary], vocabulary, device)?; // (V)
     Ok(CharLstm {
         size: *size,

@@ -18,6 +18,7 @@
 //! # Ok::<(), lstm::Error>(())
 //! ```
 
+mod dropout;
 mod init;
 mod network;
 mod weights;
@@ -25,6 +26,7 @@ mod weights;
 pub mod kernels;
 pub mod naive;
 
+pub use dropout::Dropout;
 pub use network::{CharLstm, Implementation, Outputs, State};
 
 /// What can go wrong between ids and logits.

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Device, Tensor, Var};
-use model_card::{InputEncoding, ModelSize};
+use model_card::ModelSize;
 
 use crate::{
-    Error, Result, init,
+    Dropout, Error, Result, init,
     kernels::{Head, HeadMemory, Link, Pool, Processor, Sequence, Source, Steps, Workspace, stepwise},
     naive,
 };
@@ -87,8 +87,8 @@ pub struct CharLstm {
     /// (V, E), for an embedded input.
     pub(crate) embedding: Option<Var>,
     pub(crate) layers: Vec<Layer>,
-    /// (H, V)
-    pub(crate) output_weight: Var,
+    /// (H, V); none where the embedding serves.
+    pub(crate) output_weight: Option<Var>,
     /// (V)
     pub(crate) output_bias: Var,
     /// Memory of the dense layer's fused op.
@@ -117,15 +117,16 @@ impl CharLstm {
 
     /// The device that holds the weights.
     pub fn device(&self) -> &Device {
-        self.output_weight.device()
+        self.output_bias.device()
     }
 
-    /// Everything that is trained, for an optimiser: one variable a layer, two for the output, one for an embedding.
+    /// Everything that is trained, for an optimiser: one variable a layer, one for an embedding, two for the output (one
+    /// where its weight is the embedding).
     ///
     /// Their order and shapes are this crate's own; [`CharLstm::tensors`] is the form for others.
     pub fn variables(&self) -> Vec<Var> {
         let layers = self.layers.iter().map(|layer| &layer.weights);
-        self.embedding.iter().chain(layers).chain([&self.output_weight, &self.output_bias]).cloned().collect()
+        self.embedding.iter().chain(layers).chain(&self.output_weight).chain([&self.output_bias]).cloned().collect()
     }
 
     /// Logits after `ids` (N, T) of u32, and the state they leave behind.
@@ -134,7 +135,7 @@ impl CharLstm {
     /// from zeros; gradients flow into a given state unless it is detached.
     pub fn forward(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
         let (batch, time) = check_ids(ids)?;
-        let (logits, state) = self.run(ids, state, outputs, None)?; // (rows, V)
+        let (logits, state) = self.run(ids, state, outputs, None, &Dropout::default())?; // (rows, V)
         let logits = match outputs {
             Outputs::Last => logits,
             Outputs::All => logits.reshape((time, batch, self.size.vocabulary))?.transpose(0, 1)?, // (N, T, V)
@@ -153,6 +154,18 @@ impl CharLstm {
         state: Option<&State>,
         outputs: Outputs,
     ) -> Result<(Tensor, State)> {
+        self.loss_with_dropout(ids, targets, state, outputs, &Dropout::default())
+    }
+
+    /// [`CharLstm::loss`] of the network without what `dropout` leaves out.
+    pub fn loss_with_dropout(
+        &self,
+        ids: &Tensor,
+        targets: &Tensor,
+        state: Option<&State>,
+        outputs: Outputs,
+        dropout: &Dropout,
+    ) -> Result<(Tensor, State)> {
         let (batch, time) = check_ids(ids)?;
         let expected = if outputs == Outputs::All { vec![batch, time] } else { vec![batch] };
         if targets.dims() != expected {
@@ -160,7 +173,34 @@ impl CharLstm {
             return Err(Error::WrongShape { name: "the tensor of targets".into(), found, expected });
         }
         let targets = if outputs == Outputs::All { targets.t()?.flatten_all()? } else { targets.clone() }; // (rows)
-        self.run(ids, state, outputs, Some(&targets))
+        self.run(ids, state, outputs, Some(&targets), dropout)
+    }
+
+    /// The dense layer's weight, (H, V).
+    pub(crate) fn output_weight(&self) -> candle_core::Result<Tensor> {
+        match (&self.output_weight, &self.embedding) {
+            (None, Some(embedding)) => embedding.t()?.contiguous(),
+            (None, None) => candle_core::bail!("the network has neither an output weight nor an embedding"),
+            (Some(weight), _) => Ok(weight.as_tensor().clone()),
+        }
+    }
+
+    /// A layer's weights, (I + H + 1, 4H), without the recurrent ones that are left out.
+    fn weights(&self, layer: usize, dropout: &Dropout) -> candle_core::Result<Tensor> {
+        let Layer { weights, input, .. } = &self.layers[layer];
+        match dropout.weight_mask(layer, *input, self.size.hidden, self.device())? {
+            None => Ok(weights.as_tensor().clone()),
+            Some(mask) => weights.as_tensor() * mask,
+        }
+    }
+
+    /// The tokens' learned vectors (T, N, E) for ids (N, T), without what is left out.
+    fn embedded(&self, embedding: &Var, ids: &Tensor, dropout: &Dropout) -> candle_core::Result<Tensor> {
+        let vectors = naive::rows(embedding, &ids.t()?.contiguous()?)?; // (T, N, E)
+        match dropout.input_mask(vectors.dims3()?.into(), self.device())? {
+            None => Ok(vectors),
+            Some(mask) => vectors.broadcast_mul(&mask),
+        }
     }
 
     /// Logits (rows, V), or with targets (rows) the loss; rows are (N) or (T N).
@@ -170,16 +210,17 @@ impl CharLstm {
         state: Option<&State>,
         outputs: Outputs,
         targets: Option<&Tensor>,
+        dropout: &Dropout,
     ) -> Result<(Tensor, State)> {
         if let Some(state) = state {
             self.check_state(state, ids.dim(0)?)?;
         }
         if let Implementation::Fused(processor) = self.implementation {
-            return self.run_fused(processor, ids, state, outputs, targets);
+            return self.run_fused(processor, ids, state, outputs, targets, dropout);
         }
-        let (hidden, state) = self.hidden(ids, state, outputs)?;
+        let (hidden, state) = self.hidden(ids, state, outputs, dropout)?;
         let hidden = hidden.reshape(((), self.size.hidden))?; // (rows, H)
-        let logits = hidden.matmul(&self.output_weight)?.broadcast_add(&self.output_bias)?; // (rows, V)
+        let logits = hidden.matmul(&self.output_weight()?)?.broadcast_add(&self.output_bias)?; // (rows, V)
         match targets {
             None => Ok((logits, state)),
             Some(targets) => Ok((candle_nn::loss::cross_entropy(&logits, &targets.contiguous()?)?, state)),
@@ -194,13 +235,14 @@ impl CharLstm {
         state: Option<&State>,
         outputs: Outputs,
         targets: Option<&Tensor>,
+        dropout: &Dropout,
     ) -> Result<(Tensor, State)> {
         let (batch, time) = ids.dims2()?;
         let zeros = Tensor::zeros((2, batch, self.size.hidden), DType::F32, self.device())?; // (2, N, H)
         let ids = ids.to_dtype(DType::U32)?;
         let (mut input, mut source) = match &self.embedding {
             None => (ids, Source::Ids),
-            Some(embedding) => (naive::rows(embedding, &ids.t()?.contiguous()?)?, Source::Vectors), // (T, N, E)
+            Some(embedding) => (self.embedded(embedding, &ids, dropout)?, Source::Vectors), // (T, N, E)
         };
         let mut states = vec![];
         let mut top: Option<Link> = None;
@@ -215,48 +257,70 @@ impl CharLstm {
                 time,
                 source,
                 steps: steps.clone(),
+                mask: dropout.hidden_mask(index, self.layers.len(), [time, batch, self.size.hidden]),
                 zero_state: state.is_none(),
                 saved: Mutex::new(None),
                 pool: layer.memory.0.clone(),
             };
-            input = input.apply_op3(&layer.weights, &initial, op)?; // (2, N, H)
+            input = input.apply_op3(&self.weights(index, dropout)?, &initial, op)?; // (2, N, H)
             states.push(input.clone());
             source = Source::Below(steps.clone());
             top = Some(steps);
         }
+        let shape = [time, batch, self.size.hidden];
+        if outputs == Outputs::Last
+            && let Some(mask) = dropout.hidden_mask(self.layers.len() - 1, self.layers.len(), shape)
+        {
+            let last = &mask[mask.len() - batch * self.size.hidden..];
+            input = input.broadcast_mul(&Tensor::from_slice(last, (1, batch, self.size.hidden), self.device())?)?;
+        }
         let steps = top.filter(|_| outputs == Outputs::All);
         let targets = targets.map(|targets| targets.to_dtype(DType::U32)?.to_vec1()).transpose()?;
         let head = Head::new(processor, steps, targets, &self.memory);
-        let result = input.apply_op3(&self.output_weight, &self.output_bias, head)?; // (rows, V), or a scalar
+        let result = input.apply_op3(&self.output_weight()?, &self.output_bias, head)?; // (rows, V), or a scalar
         let states = Tensor::stack(&states, 1)?; // (2, L, N, H)
         Ok((result, State { hidden: states.get(0)?, cell: states.get(1)? }))
     }
 
     /// Hidden states of the last layer, (N, H) or (T, N, H), and the state behind them, as tensors.
-    fn hidden(&self, ids: &Tensor, state: Option<&State>, outputs: Outputs) -> Result<(Tensor, State)> {
-        let (batch, _) = ids.dims2()?;
+    fn hidden(
+        &self,
+        ids: &Tensor,
+        state: Option<&State>,
+        outputs: Outputs,
+        dropout: &Dropout,
+    ) -> Result<(Tensor, State)> {
+        let (batch, time) = ids.dims2()?;
         let zeros = State::zeros(&self.size, batch, self.device())?;
         let state = state.unwrap_or(&zeros);
-        let ids = ids.to_dtype(DType::U32)?.t()?.contiguous()?; // (T, N)
+        let ids = ids.to_dtype(DType::U32)?;
         let mut input = match &self.embedding {
-            None => naive::Input::Ids(ids),
-            Some(embedding) => naive::Input::Vectors(naive::rows(embedding, &ids)?), // (T, N, E)
+            None => naive::Input::Ids(ids.t()?.contiguous()?), // (T, N)
+            Some(embedding) => naive::Input::Vectors(self.embedded(embedding, &ids, dropout)?), // (T, N, E)
         };
         let (mut hidden_states, mut cell_states) = (vec![], vec![]);
         for (index, layer) in self.layers.iter().enumerate() {
             let initial = (state.hidden.get(index)?, state.cell.get(index)?); // (N, H) each
             let (hidden, cell) = match self.implementation {
-                Implementation::Stepwise => stepwise_layer(&input, &layer.weights, &initial)?,
-                _ => naive::layer(&input, &layer.weights, layer.input, initial)?,
+                Implementation::Stepwise => stepwise_layer(&input, &self.weights(index, dropout)?, &initial)?,
+                _ => naive::layer(&input, &self.weights(index, dropout)?, layer.input, initial)?,
             };
             hidden_states.push(hidden.get(hidden.dim(0)? - 1)?);
             cell_states.push(cell);
+            let hidden = match dropout.hidden_mask(index, self.layers.len(), [time, batch, self.size.hidden]) {
+                None => hidden,
+                Some(mask) => {
+                    let mask = Tensor::from_vec(mask, ((), batch, self.size.hidden), self.device())?;
+                    hidden.broadcast_mul(&mask)?
+                }
+            };
             input = naive::Input::Vectors(hidden);
         }
         let state = State { hidden: Tensor::stack(&hidden_states, 0)?, cell: Tensor::stack(&cell_states, 0)? };
         let hidden = match (input, outputs) {
             (naive::Input::Vectors(hidden), Outputs::All) => hidden, // (T, N, H)
-            _ => hidden_states.swap_remove(self.layers.len() - 1),   // (N, H)
+            (naive::Input::Vectors(hidden), Outputs::Last) => hidden.get(time - 1)?, // (N, H)
+            (naive::Input::Ids(_), _) => hidden_states.swap_remove(self.layers.len() - 1),
         };
         Ok((hidden, state))
     }
@@ -288,11 +352,11 @@ fn stepwise_layer(
 
 /// Refuses a network of nothing.
 pub(crate) fn check_size(size: &ModelSize) -> Result<()> {
-    let embedded = match size.input {
-        InputEncoding::OneHot => 1,
-        InputEncoding::Embedding { size } => size,
-    };
-    if size.vocabulary * size.hidden * size.layers * embedded == 0 { Err(Error::ZeroSize(*size)) } else { Ok(()) }
+    if size.vocabulary * size.hidden * size.layers * size.input_size(0) == 0 {
+        Err(Error::ZeroSize(*size))
+    } else {
+        Ok(())
+    }
 }
 
 /// N and T of a batch of ids.

@@ -29,7 +29,7 @@ impl CharLstm {
             all.insert(tensors::bias_hh(index), bias.zeros_like()?);
             all.insert(tensors::bias_ih(index), bias);
         }
-        all.insert(tensors::OUTPUT_WEIGHT.into(), transposed(&self.output_weight.as_detached_tensor())?); // (V, H)
+        all.insert(tensors::OUTPUT_WEIGHT.into(), transposed(&self.output_weight()?.detach())?); // (V, H)
         all.insert(tensors::OUTPUT_BIAS.into(), self.output_bias.as_detached_tensor().force_contiguous()?); // (V)
         Ok(all)
     }
@@ -52,9 +52,9 @@ impl CharLstm {
             }
             Ok(tensor.to_dtype(DType::F32)?.to_device(device)?)
         };
-        let embedding = match size.input {
-            InputEncoding::OneHot => None,
-            InputEncoding::Embedding { size } => Some(take(tensors::EMBEDDING_WEIGHT, &[vocabulary, size])?),
+        let embedding = match size.embedding_size() {
+            None => None,
+            Some(size) => Some(take(tensors::EMBEDDING_WEIGHT, &[vocabulary, size])?),
         };
         let layers = (0..size.layers)
             .map(|index| {
@@ -71,8 +71,11 @@ impl CharLstm {
             implementation: Implementation::of(device),
             embedding: embedding.as_ref().map(variable).transpose()?,
             layers,
-            output_weight: variable(&take(tensors::OUTPUT_WEIGHT, &[vocabulary, hidden])?.t()?)?, // (H, V)
-            output_bias: variable(&take(tensors::OUTPUT_BIAS, &[vocabulary])?)?,                  // (V)
+            output_weight: match size.input {
+                InputEncoding::TiedEmbedding => None,
+                _ => Some(variable(&take(tensors::OUTPUT_WEIGHT, &[vocabulary, hidden])?.t()?)?), // (H, V)
+            },
+            output_bias: variable(&take(tensors::OUTPUT_BIAS, &[vocabulary])?)?, // (V)
             memory: Pool::default(),
         })
     }

@@ -14,6 +14,9 @@ pub enum InputEncoding {
         /// Length of that vector.
         size: usize,
     },
+    /// A learned vector of H numbers per token, which is also the token's column of the output weights (Press and Wolf
+    /// 2017; Inan, Khosravi and Socher 2017).
+    TiedEmbedding,
 }
 
 /// The sizes of a character LSTM: tokens in, `layers` LSTM layers, a dense layer to one logit per token.
@@ -31,24 +34,27 @@ pub struct ModelSize {
 }
 
 impl ModelSize {
+    /// Length of a token's learned vector; a one-hot input has none.
+    pub fn embedding_size(&self) -> Option<usize> {
+        match self.input {
+            InputEncoding::OneHot => None,
+            InputEncoding::Embedding { size } => Some(size),
+            InputEncoding::TiedEmbedding => Some(self.hidden),
+        }
+    }
+
     /// Length of a layer's input vector.
     pub fn input_size(&self, layer: usize) -> usize {
-        match (layer, self.input) {
-            (0, InputEncoding::OneHot) => self.vocabulary,
-            (0, InputEncoding::Embedding { size }) => size,
-            _ => self.hidden,
-        }
+        if layer == 0 { self.embedding_size().unwrap_or(self.vocabulary) } else { self.hidden }
     }
 
     /// Trained numbers, counting one bias vector per layer as Keras does (PyTorch keeps two that act as their sum).
     pub fn parameters(&self) -> usize {
-        let embedding = match self.input {
-            InputEncoding::OneHot => 0,
-            InputEncoding::Embedding { size } => self.vocabulary * size,
-        };
+        let embedding = self.vocabulary * self.embedding_size().unwrap_or(0);
+        let output_weight = if self.input == InputEncoding::TiedEmbedding { 0 } else { self.vocabulary * self.hidden };
         let lstm: usize =
             (0..self.layers).map(|layer| 4 * self.hidden * (self.input_size(layer) + self.hidden + 1)).sum();
-        embedding + lstm + self.vocabulary * (self.hidden + 1)
+        embedding + lstm + output_weight + self.vocabulary
     }
 }
 
@@ -64,5 +70,8 @@ mod tests {
         // 10*4 embedding; 4*8*(4+8+1) and 4*8*(8+8+1) LSTM; 10*8+10 output.
         let embedded = ModelSize { vocabulary: 10, hidden: 8, layers: 2, input: InputEncoding::Embedding { size: 4 } };
         assert_eq!(embedded.parameters(), 40 + 416 + 544 + 90);
+        // 10*8 embedding, which is the output weight too; twice 4*8*(8+8+1) LSTM; 10 biases.
+        let tied = ModelSize { input: InputEncoding::TiedEmbedding, ..embedded };
+        assert_eq!(tied.parameters(), 80 + 2 * 544 + 10);
     }
 }

@@ -81,15 +81,15 @@ impl Builder<'_> {
     /// ids (T, N) → the first layer's input (T, N, E).
     fn embed(&mut self) -> Result<String> {
         let (vocabulary, hidden) = (self.card.size.vocabulary, self.card.size.hidden);
-        let table = match self.card.size.input {
-            InputEncoding::Embedding { size } => self.numbers(tensors::EMBEDDING_WEIGHT, &[vocabulary, size])?, // (V, E)
+        let table = match self.card.size.embedding_size() {
+            Some(size) => self.numbers(tensors::EMBEDDING_WEIGHT, &[vocabulary, size])?, // (V, E)
             // A one-hot input is a row of the identity; with more tokens than gate rows it is cheaper to look the
             // product with the input weights up, and to give the LSTM an identity for its weights.
-            InputEncoding::OneHot if self.gathers_product() => {
+            None if self.gathers_product() => {
                 let weight = self.gate_rows(&tensors::weight_ih(0), &[4 * hidden, vocabulary])?; // (4H, V)
                 transpose(&weight, vocabulary) // (V, 4H)
             }
-            InputEncoding::OneHot => identity(vocabulary), // (V, V)
+            None => identity(vocabulary), // (V, V)
         };
         let columns = (table.len() / vocabulary) as i64;
         self.initializer("embedding", &[vocabulary as i64, columns], &table);

@@ -55,7 +55,7 @@ impl Head {
     /// Runs `body` on the hidden states that count, (rows, H).
     fn with_hidden<R>(&self, states: &[f32], body: impl FnOnce(&[f32]) -> R) -> R {
         match &self.steps {
-            Some(link) => body(lock(link).memory.hidden.floats()),
+            Some(link) => body(lock(link).memory.output()),
             None => body(&states[..states.len() / 2]),
         }
     }

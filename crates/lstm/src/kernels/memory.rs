@@ -117,6 +117,15 @@ pub struct Steps {
     pub gradient: Buffer,
     /// Whether the layer above has left the gradient.
     pub returned: bool,
+    /// What the next layer reads in place of the hidden states, (T, N, H), if some are left out.
+    pub dropped: Option<Buffer>,
+}
+
+impl Steps {
+    /// What the next layer reads, (T, N, H).
+    pub fn output(&self) -> &[f32] {
+        self.dropped.as_ref().unwrap_or(&self.hidden).floats()
+    }
 }
 
 /// Memory that waits for the next step.

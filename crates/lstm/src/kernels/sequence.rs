@@ -9,7 +9,7 @@ use super::{
     forward::{Forward, Initial, Input},
     gradient::{RowGradient, Vectors, WeightGradient},
     layout::{self, Sizes},
-    memory::{Lease, Link, Pool, Shared, Workspace, lock},
+    memory::{Lease, Link, Pool, Shared, Steps, Workspace, lock},
     processor::Processor,
     tensors::{floats, with_floats},
 };
@@ -42,6 +42,8 @@ pub struct Sequence {
     pub source: Source,
     /// Where hidden states go.
     pub steps: Link,
+    /// What the next layer does not see of the hidden states: a mask for all time steps, (N, H), or one for each, (T, N, H).
+    pub mask: Option<Vec<f32>>,
     /// Says that the third tensor is zeros and wants no gradient.
     pub zero_state: bool,
     /// The op's own memory from the forward to the backward pass; starts as none.
@@ -93,6 +95,15 @@ impl Sequence {
             hidden: Shared::new(steps.memory.hidden.sized(sizes.time * states)),
         };
         self.processor.run(sizes.batch, multiplications(&sizes), |rows| Forward { rows, ..job.clone() });
+        let Steps { hidden, dropped, .. } = &mut steps.memory;
+        match &self.mask {
+            None => *dropped = None,
+            Some(mask) => {
+                let target = dropped.get_or_insert_default().sized(sizes.time * states);
+                target.copy_from_slice(hidden.floats());
+                masked(&self.processor, &sizes, target, mask);
+            }
+        }
         let mut output = vec![0.0; 2 * states];
         let (hidden, cell) = output.split_at_mut(states);
         hidden.copy_from_slice(&steps.memory.hidden.floats()[(sizes.time - 1) * states..]);
@@ -120,6 +131,9 @@ impl Sequence {
         let mut state_gradient = initial.map(|_| vec![0.0; 2 * states]);
         let mut steps = lock(&self.steps);
         let returned = std::mem::take(&mut steps.memory.returned);
+        if let (true, Some(mask)) = (returned, &self.mask) {
+            masked(&self.processor, &sizes, steps.memory.gradient.floats_mut(), mask);
+        }
         let job = Backward {
             sizes,
             rows: 0..0,
@@ -228,7 +242,7 @@ impl CustomOp3 for Sequence {
                 self.forward(sizes, work, None, initial)
             }
             Source::Vectors => self.forward(sizes, work, Some(floats(input, input_layout)?), initial),
-            Source::Below(link) => self.forward(sizes, work, Some(lock(link).memory.hidden.floats()), initial),
+            Source::Below(link) => self.forward(sizes, work, Some(lock(link).memory.output()), initial),
         };
         *lock(&self.saved) = Some(lease);
         Ok((CpuStorage::F32(output), (2, sizes.batch, sizes.hidden).into()))
@@ -269,7 +283,7 @@ impl CustomOp3 for Sequence {
                     steps.returned = true;
                     let length = sizes.time * sizes.batch * sizes.input;
                     self.input_gradient(sizes, work, input_weights, steps.gradient.sized(length));
-                    let weight_gradient = self.weight_gradient(sizes, work, Some(steps.hidden.floats()), initial);
+                    let weight_gradient = self.weight_gradient(sizes, work, Some(steps.output()), initial);
                     // The gradient went through the link; candle wants one of its own for the edge of the graph.
                     (Some(vec![0.0; input.elem_count()]), weight_gradient)
                 }
@@ -281,6 +295,21 @@ impl CustomOp3 for Sequence {
             ))
         })
     }
+}
+
+/// Multiplies numbers (T, N, H) by a mask (N, H) or (T, N, H).
+fn masked(processor: &Processor, sizes: &Sizes, numbers: &mut [f32], mask: &[f32]) {
+    let states = sizes.batch * sizes.hidden;
+    let work = numbers.len();
+    let numbers = Shared::new(numbers);
+    processor.share(sizes.time, work, |steps| {
+        for time in steps {
+            // SAFETY: each time step falls to one thread.
+            let step = unsafe { numbers.write(time * states..(time + 1) * states) };
+            let mask = &mask[time * states % mask.len()..][..states];
+            step.iter_mut().zip(mask).for_each(|(number, factor)| *number *= factor);
+        }
+    });
 }
 
 /// Multiplications of one product of all gates with the hidden state over the whole sequence.

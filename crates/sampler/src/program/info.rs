@@ -36,6 +36,7 @@ fn rows(card: &ModelCard, bytes: usize, engine: &Engine) -> Vec<(&'static str, S
     let input = match card.size.input {
         InputEncoding::OneHot => "one-hot input".into(),
         InputEncoding::Embedding { size } => format!("embedding of {size}"),
+        InputEncoding::TiedEmbedding => format!("embedding of {}, tied to the output", card.size.hidden),
     };
     let context = match card.context {
         Context::Stateful => "everything before, by its carried state".into(),
