@@ -5,7 +5,8 @@
 //! follow from the shapes. What the tensors do not say, above all which character an id is, is a [`Description`]: from
 //! a card beside the file, or from the prepared corpus whose ids the module was trained on.
 //!
-//! A file without `embedding.weight` has one-hot input, and so has one whose table is the identity matrix.
+//! A file without `embedding.weight` has one-hot input, and so has one whose table is the identity matrix. A table that
+//! equals `output.weight`, or stands in the file in its place, is tied to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
@@ -38,7 +39,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The file is not in the safetensors format.
-    #[error("{path} is no safetensors file ({message}); write it with `safetensors.torch.save_file(state_dict, path)`")]
+    #[error("{path} is no safetensors file ({message}); write it with `safetensors.torch.save_model(module, path)`")]
     NotSafetensors {
         /// The file.
         path: PathBuf,
@@ -253,16 +254,26 @@ struct Module<'f> {
 }
 
 impl Module<'_> {
-    /// Reads the sizes off the shapes. A table that is the identity is removed: the input is one-hot.
+    /// Reads the sizes off the shapes. A table that is the identity is removed, since the input is one-hot, and one that
+    /// is the output weight under its only name gets its second.
     fn size(&mut self) -> Result<ModelSize> {
+        let (table, output) = (self.name(tensors::EMBEDDING_WEIGHT), self.name(tensors::OUTPUT_WEIGHT));
+        if !self.tensors.contains_key(&output)
+            && let Some(tied) = self.tensors.get(&table)
+            && let Some(recurrent) = self.tensors.get(&self.name(&tensors::weight_hh(0)))
+            && tied.dims().last() == recurrent.dims().last()
+        {
+            self.tensors.insert(output.clone(), tied.clone());
+        }
         let (vocabulary, hidden) = self.matrix(tensors::OUTPUT_WEIGHT, "(vocabulary, hidden size)")?;
         let layers = (0..self.tensors.len()).take_while(|&layer| self.has(&tensors::weight_ih(layer))).count();
         let mut input = InputEncoding::OneHot;
         if self.has(tensors::EMBEDDING_WEIGHT) {
             let (_, size) = self.matrix(tensors::EMBEDDING_WEIGHT, "(vocabulary, length of a vector)")?;
-            let name = format!("{}{}", self.prefix, tensors::EMBEDDING_WEIGHT);
-            if is_identity(&self.tensors[&name])? {
-                self.tensors.remove(&name);
+            if is_identity(&self.tensors[&table])? {
+                self.tensors.remove(&table);
+            } else if are_equal(&self.tensors[&table], &self.tensors[&output])? {
+                input = InputEncoding::TiedEmbedding;
             } else {
                 input = InputEncoding::Embedding { size };
             }
@@ -275,7 +286,7 @@ impl Module<'_> {
         let mut foreign: BTreeSet<&str> = self.tensors.keys().map(String::as_str).collect();
         for (name, expected) in shapes(size) {
             let tensor = self.get(&name)?;
-            let name = format!("{}{name}", self.prefix);
+            let name = self.name(&name);
             if tensor.dims() != expected {
                 let one_hot = size.input == InputEncoding::OneHot && name.ends_with(&tensors::weight_ih(0));
                 let why = if one_hot { " (without `embedding.weight` the input is one-hot)" } else { "" };
@@ -299,12 +310,12 @@ impl Module<'_> {
         let tensor = self.get(name)?;
         match *tensor.dims() {
             [rows, columns] if rows > 0 && columns > 0 => Ok((rows, columns)),
-            _ => Err(self.wrong_shape(format!("{}{name}", self.prefix), tensor, expected.into())),
+            _ => Err(self.wrong_shape(self.name(name), tensor, expected.into())),
         }
     }
 
     fn get(&self, name: &str) -> Result<&Tensor> {
-        let name = format!("{}{name}", self.prefix);
+        let name = self.name(name);
         self.tensors.get(&name).ok_or_else(|| {
             let advice = if name.contains("bias") {
                 "make the module with `bias=True`, or add zeros of that name"
@@ -316,7 +327,12 @@ impl Module<'_> {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.tensors.contains_key(&format!("{}{name}", self.prefix))
+        self.tensors.contains_key(&self.name(name))
+    }
+
+    /// A tensor's name as it stands in the file.
+    fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
     }
 
     fn wrong_shape(&self, name: String, tensor: &Tensor, expected: String) -> Error {
@@ -326,9 +342,9 @@ impl Module<'_> {
 
 /// Every tensor of a network and its shape: PyTorch's.
 fn shapes(size: &ModelSize) -> BTreeMap<String, Vec<usize>> {
-    let ModelSize { vocabulary, hidden, layers, input } = *size;
+    let ModelSize { vocabulary, hidden, layers, .. } = *size;
     let mut all = BTreeMap::new();
-    if let InputEncoding::Embedding { size } = input {
+    if let Some(size) = size.embedding_size() {
         all.insert(tensors::EMBEDDING_WEIGHT.into(), vec![vocabulary, size]);
     }
     for layer in 0..layers {
@@ -362,10 +378,15 @@ fn prefix(file: &Path, tensors: &HashMap<String, Tensor>) -> Result<String> {
 /// Whether a table gives each token its one-hot vector.
 fn is_identity(table: &Tensor) -> Result<bool> {
     let (rows, columns) = table.dims2()?;
-    if rows != columns {
+    Ok(rows == columns && are_equal(table, &Tensor::eye(rows, DType::F32, &Device::Cpu)?)?)
+}
+
+/// Whether two tensors have the same shape and, in float32, the same numbers.
+fn are_equal(left: &Tensor, right: &Tensor) -> Result<bool> {
+    if left.dims() != right.dims() {
         return Ok(false);
     }
-    let difference = (table.to_dtype(DType::F32)? - Tensor::eye(rows, DType::F32, &Device::Cpu)?)?;
+    let difference = (left.to_dtype(DType::F32)? - right.to_dtype(DType::F32)?)?;
     Ok(difference.abs()?.sum_all()?.to_scalar::<f32>()? == 0.0)
 }
 

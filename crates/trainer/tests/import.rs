@@ -19,11 +19,12 @@ use trainer::import::{Description, Error, import};
 type Tensors = HashMap<String, Tensor>;
 
 const TOKENS: &str = "abcdefg";
-const SIZES: [ModelSize; 3] = [
+const SIZES: [ModelSize; 4] = [
     ModelSize { vocabulary: 7, hidden: 5, layers: 1, input: InputEncoding::OneHot },
     ModelSize { vocabulary: 7, hidden: 4, layers: 2, input: InputEncoding::Embedding { size: 3 } },
     // As many numbers in a vector as there are tokens: a table all the same, because it is not the identity.
     ModelSize { vocabulary: 7, hidden: 4, layers: 3, input: InputEncoding::Embedding { size: 7 } },
+    ModelSize { vocabulary: 7, hidden: 4, layers: 2, input: InputEncoding::TiedEmbedding },
 ];
 
 /// A fresh folder with a module's file.
@@ -122,13 +123,23 @@ fn other_spellings_are_the_same_network() {
         ("two biases", two_biases(weights(&size))),
         ("one-hot input as a table", identity(weights(&size))),
         ("float64", double(weights(&size))),
-        ("all of them", prefixed(double(identity(two_biases(weights(&size)))))),
+        ("all of these", prefixed(double(identity(two_biases(weights(&size)))))),
     ] {
         let case = Case::new(&tensors);
         let card = case.import().unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(card.size, size, "{what}");
         assert_eq!(logits(&checkpoint(&case.checkpoint()).1), logits(&network(&size)), "{what}");
     }
+}
+
+#[test]
+fn a_tied_table_needs_one_name() {
+    let size = SIZES[3];
+    let mut tensors = weights(&size);
+    tensors.remove(tensors::OUTPUT_WEIGHT);
+    let case = Case::new(&tensors);
+    assert_eq!(case.import().unwrap().size, size);
+    assert_eq!(logits(&checkpoint(&case.checkpoint()).1), logits(&network(&size)));
 }
 
 /// What the import says of a network's file after a change, which must leave no checkpoint.
@@ -158,6 +169,7 @@ fn what_does_not_fit_is_named() {
         (without(0, "lstm.weight_hh_l0"), "has no tensor `lstm.weight_hh_l0`: give the module"),
         (without(0, "lstm.bias_hh_l0"), "has no tensor `lstm.bias_hh_l0`: make the module with `bias=True`"),
         (without(0, "output.weight"), "has no tensor `output.weight`"),
+        (without(1, "output.weight"), "has no tensor `output.weight`"),
         (without(0, "output.bias"), "has no tensor `output.bias`"),
         (without(1, "embedding.weight"), "`lstm.weight_ih_l0` has the shape [16, 3] and should have [16, 7] (without"),
         (with("lstm.weight_hh_l1", &[16, 5]), "`lstm.weight_hh_l1` has the shape [16, 5] and should have [16, 4]"),

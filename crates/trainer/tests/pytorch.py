@@ -5,7 +5,7 @@
 IDS is a list of lists of integers, as JSON; SCRIPTS are the page's, with a NUL between one and the next. They run in
 each FOLDER, which holds a checkpoint. Prints, as one line of JSON for each, the ids that the page looks up and the
 module's logits (N, T, V), and leaves what the page saves. Before that, each bias of the LSTM is shared out between
-PyTorch's two.
+PyTorch's two, and a table that equals the output weight is tied to it.
 """
 
 import json
@@ -31,5 +31,8 @@ for folder in sys.argv[2:]:
     for script in (load, define_logits, look_up):
         exec(script, scope)
     print(json.dumps({"ids": scope["ids"], "logits": scope["logits"](ids).tolist()}))
-    share_out_biases(dict(scope["module"].named_parameters()))
+    module = scope["module"]
+    share_out_biases(dict(module.named_parameters()))
+    if torch.equal(module["embedding"].weight, module["output"].weight):
+        module["output"].weight = module["embedding"].weight  # tied: the file has one of the two names
     exec(save, scope)

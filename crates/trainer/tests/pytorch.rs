@@ -43,6 +43,7 @@ fn pytorch_gives_the_same_logits_and_the_module_back() {
         (2, InputEncoding::OneHot),
         (1, InputEncoding::Embedding { size: 3 }),
         (2, InputEncoding::Embedding { size: 3 }),
+        (2, InputEncoding::TiedEmbedding),
     ]
     .into_iter()
     .map(|(layers, input)| Case::new(&ModelSize { vocabulary: 7, hidden: 5, layers, input }))
