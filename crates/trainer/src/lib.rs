@@ -19,6 +19,8 @@ pub mod checkpoint;
 pub mod command;
 pub mod device;
 pub mod dynamic;
+pub mod import;
+pub mod novelty;
 pub mod progress;
 pub mod recipe;
 pub mod run;

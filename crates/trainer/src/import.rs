@@ -1,0 +1,424 @@
+//! A network that PyTorch trained, as a checkpoint: a `.safetensors` file in, a checkpoint's folder out.
+//!
+//! The file holds the weights of a module with the fields `embedding`, `lstm` and `output`, under the names of
+//! [`model_card::tensors`]; what a module adds in front of all of them, such as `module.`, is left out. All sizes
+//! follow from the shapes. What the tensors do not say, above all which character an id is, is a [`Description`]: from
+//! a card beside the file, or from the prepared corpus whose ids the module was trained on.
+//!
+//! A file without `embedding.weight` has one-hot input, and so has one whose table is the identity matrix. A table that
+//! equals `output.weight`, or stands in the file in its place, is tied to it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use corpus::{Corpus, Split};
+use lstm::CharLstm;
+use model_card::{
+    CARD_FILE, Context, FORMAT_VERSION, InputEncoding, ModelCard, ModelSize, Normalisation, Provenance, Vocabulary,
+    WEIGHTS_FILE, tensors,
+};
+
+/// Characters of the seed text for a model that reads no window.
+const SEED_LENGTH: usize = 40;
+
+/// Names that an error lists at most.
+const LISTED: usize = 8;
+
+/// Why a file cannot become a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file, or the card beside it, cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The file is not in the safetensors format.
+    #[error("{path} is no safetensors file ({message}); write it with `safetensors.torch.save_model(module, path)`")]
+    NotSafetensors {
+        /// The file.
+        path: PathBuf,
+        /// What the reader of the format found.
+        message: String,
+    },
+    /// The card beside the file is damaged.
+    #[error("{path}: {source}")]
+    Card {
+        /// The card.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: model_card::Error,
+    },
+    /// No tensor has the name that every network's first layer has.
+    #[error(
+        "{path} holds no network: no tensor is called `lstm.weight_ih_l0`, alone or after a prefix. It holds {found}; \
+         name the module's fields `embedding`, `lstm` and `output`"
+    )]
+    NoNetwork {
+        /// The file.
+        path: PathBuf,
+        /// The names that it holds.
+        found: String,
+    },
+    /// Several prefixes stand before the names of a network.
+    #[error("{path} holds several networks, under {prefixes}: save the one that is meant")]
+    SeveralNetworks {
+        /// The file.
+        path: PathBuf,
+        /// The prefixes.
+        prefixes: String,
+    },
+    /// A tensor that the network needs is not there.
+    #[error("{path} has no tensor `{name}`: {advice}")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name with its prefix.
+        name: String,
+        /// What may be the reason.
+        advice: &'static str,
+    },
+    /// A tensor has another shape than the others call for.
+    #[error("{path}: `{name}` has the shape {found:?} and should have {expected}")]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name with its prefix.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape it should have, in numbers or in words.
+        expected: String,
+    },
+    /// The file holds tensors that a character LSTM does not have.
+    #[error(
+        "{path} holds tensors that a character LSTM does not have: {names}. The network would not compute what the \
+         module does; save `embedding`, a plain one-directional `lstm` and `output` alone"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The tensors' names.
+        names: String,
+    },
+    /// A weight is not a number.
+    #[error("{path}: `{name}` holds numbers that are not finite: the training had diverged")]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name with its prefix.
+        name: String,
+    },
+    /// The vocabulary has another size than the network.
+    #[error(
+        "{path} is a network of {network} tokens, and the vocabulary has {vocabulary}: name the corpus that it was \
+         trained on"
+    )]
+    OtherVocabulary {
+        /// The file.
+        path: PathBuf,
+        /// Tokens of the network.
+        network: usize,
+        /// Tokens of the vocabulary.
+        vocabulary: usize,
+    },
+    /// The folder for the checkpoint is there already.
+    #[error("{path} exists already; choose another folder, or delete it")]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The checkpoint cannot be written.
+    #[error("cannot write {path}: {source}; free the disk or choose another folder")]
+    Write {
+        /// The folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The network refused the weights.
+    #[error(transparent)]
+    Network(#[from] lstm::Error),
+    /// A tensor operation failed.
+    #[error("a tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// The result of this module's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What the tensors do not say: a [`ModelCard`] without the sizes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// Tokens and their texts, in the order of the network's ids.
+    pub vocabulary: Vocabulary,
+    /// What is done to a prompt before it is looked up.
+    pub normalisation: Normalisation,
+    /// What the model expects to have seen.
+    pub context: Context,
+    /// An excerpt to start from when no prompt is given.
+    pub seed_text: String,
+    /// Where the model came from.
+    pub provenance: Provenance,
+}
+
+impl Description {
+    /// What `card.json` beside the file says; `None` where there is none.
+    pub fn beside(file: &Path) -> Result<Option<Self>> {
+        let path = file.with_file_name(CARD_FILE);
+        match fs::read_to_string(&path) {
+            Ok(json) => {
+                let card = ModelCard::from_json(&json).map_err(|source| Error::Card { path, source })?;
+                Ok(Some(card.into()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Read { path, source }),
+        }
+    }
+
+    /// What the corpus says whose ids the module was trained on; `context` is how it was trained.
+    pub fn of_corpus(corpus: &Corpus, context: Context) -> Self {
+        let index = corpus.index();
+        let tokens = corpus.split(Split::Train).unwrap_or_else(|| corpus.tokens());
+        let length = match context {
+            Context::Window { length } => length,
+            Context::Stateful => SEED_LENGTH,
+        };
+        Self {
+            vocabulary: corpus.vocabulary().clone(),
+            normalisation: corpus.normalisation(),
+            context,
+            seed_text: corpus.vocabulary().decode(&tokens.to_vec(0..length.min(tokens.len()))),
+            provenance: Provenance {
+                dataset: index.name.clone(),
+                licence: index.licence.clone(),
+                tokens: index.tokens,
+                recipe: "imported".into(),
+                program: concat!("scrimshaw ", env!("CARGO_PKG_VERSION")).into(),
+                ..Provenance::default()
+            },
+        }
+    }
+}
+
+impl From<ModelCard> for Description {
+    fn from(card: ModelCard) -> Self {
+        let ModelCard { vocabulary, normalisation, context, seed_text, provenance, .. } = card;
+        Self { vocabulary, normalisation, context, seed_text, provenance }
+    }
+}
+
+/// Writes the network of a `.safetensors` file as a checkpoint into a new `folder`, and returns its card.
+///
+/// The numbers are those of the file, but for PyTorch's two biases a layer: a checkpoint holds their sum, and zeros.
+pub fn import(file: &Path, description: Description, folder: &Path) -> Result<ModelCard> {
+    if folder.exists() {
+        return Err(Error::Exists { path: folder.into() });
+    }
+    let network = read(file)?;
+    let size = *network.size();
+    let Description { vocabulary, normalisation, context, seed_text, provenance } = description;
+    if vocabulary.len() != size.vocabulary {
+        let (network, vocabulary) = (size.vocabulary, vocabulary.len());
+        return Err(Error::OtherVocabulary { path: file.into(), network, vocabulary });
+    }
+    let format_version = FORMAT_VERSION;
+    let card = ModelCard { format_version, vocabulary, normalisation, size, context, seed_text, provenance };
+    write(folder, &network, &card)?;
+    Ok(card)
+}
+
+/// The network of a `.safetensors` file that PyTorch wrote, its sizes read off the shapes.
+pub fn read(file: &Path) -> Result<CharLstm> {
+    let bytes = fs::read(file).map_err(|source| Error::Read { path: file.into(), source })?;
+    let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
+        .map_err(|error| Error::NotSafetensors { path: file.into(), message: error.to_string() })?;
+    let mut module = Module { file, prefix: prefix(file, &tensors)?, tensors };
+    let size = module.size()?;
+    module.check(&size)?;
+    let prefix = module.prefix.len();
+    let weights = module.tensors.into_iter().map(|(name, tensor)| (name[prefix..].to_owned(), tensor));
+    Ok(CharLstm::load(weights, &size, &Device::Cpu)?)
+}
+
+/// The tensors of a file, and what stands before all their names.
+struct Module<'f> {
+    file: &'f Path,
+    prefix: String,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Module<'_> {
+    /// Reads the sizes off the shapes. A table that is the identity is removed, since the input is one-hot, and one that
+    /// is the output weight under its only name gets its second.
+    fn size(&mut self) -> Result<ModelSize> {
+        let (table, output) = (self.name(tensors::EMBEDDING_WEIGHT), self.name(tensors::OUTPUT_WEIGHT));
+        if !self.tensors.contains_key(&output)
+            && let Some(tied) = self.tensors.get(&table)
+            && let Some(recurrent) = self.tensors.get(&self.name(&tensors::weight_hh(0)))
+            && tied.dims().last() == recurrent.dims().last()
+        {
+            self.tensors.insert(output.clone(), tied.clone());
+        }
+        let (vocabulary, hidden) = self.matrix(tensors::OUTPUT_WEIGHT, "(vocabulary, hidden size)")?;
+        let layers = (0..self.tensors.len()).take_while(|&layer| self.has(&tensors::weight_ih(layer))).count();
+        let mut input = InputEncoding::OneHot;
+        if self.has(tensors::EMBEDDING_WEIGHT) {
+            let (_, size) = self.matrix(tensors::EMBEDDING_WEIGHT, "(vocabulary, length of a vector)")?;
+            if is_identity(&self.tensors[&table])? {
+                self.tensors.remove(&table);
+            } else if are_equal(&self.tensors[&table], &self.tensors[&output])? {
+                input = InputEncoding::TiedEmbedding;
+            } else {
+                input = InputEncoding::Embedding { size };
+            }
+        }
+        Ok(ModelSize { vocabulary, hidden, layers, input })
+    }
+
+    /// Holds names, shapes and numbers against what a network of this size has.
+    fn check(&self, size: &ModelSize) -> Result<()> {
+        let mut foreign: BTreeSet<&str> = self.tensors.keys().map(String::as_str).collect();
+        for (name, expected) in shapes(size) {
+            let tensor = self.get(&name)?;
+            let name = self.name(&name);
+            if tensor.dims() != expected {
+                let one_hot = size.input == InputEncoding::OneHot && name.ends_with(&tensors::weight_ih(0));
+                let why = if one_hot { " (without `embedding.weight` the input is one-hot)" } else { "" };
+                return Err(self.wrong_shape(name, tensor, format!("{expected:?}{why}")));
+            }
+            // One number that is not finite makes the sum so.
+            let sum = tensor.to_dtype(DType::F64)?.abs()?.sum_all()?.to_scalar::<f64>()?;
+            if !sum.is_finite() {
+                return Err(Error::NotFinite { path: self.file.into(), name });
+            }
+            foreign.remove(name.as_str());
+        }
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Foreign { path: self.file.into(), names: list(foreign) })
+    }
+
+    /// Both sides of a matrix, neither of which may be zero.
+    fn matrix(&self, name: &str, expected: &str) -> Result<(usize, usize)> {
+        let tensor = self.get(name)?;
+        match *tensor.dims() {
+            [rows, columns] if rows > 0 && columns > 0 => Ok((rows, columns)),
+            _ => Err(self.wrong_shape(self.name(name), tensor, expected.into())),
+        }
+    }
+
+    fn get(&self, name: &str) -> Result<&Tensor> {
+        let name = self.name(name);
+        self.tensors.get(&name).ok_or_else(|| {
+            let advice = if name.contains("bias") {
+                "make the module with `bias=True`, or add zeros of that name"
+            } else {
+                "give the module the fields `lstm` (nn.LSTM) and `output` (nn.Linear), and save all of its state_dict"
+            };
+            Error::Missing { path: self.file.into(), name, advice }
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(&self.name(name))
+    }
+
+    /// A tensor's name as it stands in the file.
+    fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn wrong_shape(&self, name: String, tensor: &Tensor, expected: String) -> Error {
+        Error::Shape { path: self.file.into(), name, found: tensor.dims().to_vec(), expected }
+    }
+}
+
+/// Every tensor of a network and its shape: PyTorch's.
+fn shapes(size: &ModelSize) -> BTreeMap<String, Vec<usize>> {
+    let ModelSize { vocabulary, hidden, layers, .. } = *size;
+    let mut all = BTreeMap::new();
+    if let Some(size) = size.embedding_size() {
+        all.insert(tensors::EMBEDDING_WEIGHT.into(), vec![vocabulary, size]);
+    }
+    for layer in 0..layers {
+        all.insert(tensors::weight_ih(layer), vec![4 * hidden, size.input_size(layer)]);
+        all.insert(tensors::weight_hh(layer), vec![4 * hidden, hidden]);
+        all.insert(tensors::bias_ih(layer), vec![4 * hidden]);
+        all.insert(tensors::bias_hh(layer), vec![4 * hidden]);
+    }
+    all.insert(tensors::OUTPUT_WEIGHT.into(), vec![vocabulary, hidden]);
+    all.insert(tensors::OUTPUT_BIAS.into(), vec![vocabulary]);
+    all
+}
+
+/// What stands before the name of the first layer's weight, if that is one thing.
+fn prefix(file: &Path, tensors: &HashMap<String, Tensor>) -> Result<String> {
+    let first = tensors::weight_ih(0);
+    let found = tensors.keys().filter_map(|name| name.strip_suffix(&first));
+    let prefixes: BTreeSet<&str> = found.filter(|prefix| prefix.is_empty() || prefix.ends_with('.')).collect();
+    let mut each = prefixes.iter();
+    match (each.next(), each.next()) {
+        (Some(prefix), None) => Ok((*prefix).into()),
+        (None, _) => {
+            let names: BTreeSet<&str> = tensors.keys().map(String::as_str).collect();
+            let found = if names.is_empty() { "nothing".into() } else { list(names) };
+            Err(Error::NoNetwork { path: file.into(), found })
+        }
+        _ => Err(Error::SeveralNetworks { path: file.into(), prefixes: list(prefixes) }),
+    }
+}
+
+/// Whether a table gives each token its one-hot vector.
+fn is_identity(table: &Tensor) -> Result<bool> {
+    let (rows, columns) = table.dims2()?;
+    Ok(rows == columns && are_equal(table, &Tensor::eye(rows, DType::F32, &Device::Cpu)?)?)
+}
+
+/// Whether two tensors have the same shape and, in float32, the same numbers.
+fn are_equal(left: &Tensor, right: &Tensor) -> Result<bool> {
+    if left.dims() != right.dims() {
+        return Ok(false);
+    }
+    let difference = (left.to_dtype(DType::F32)? - right.to_dtype(DType::F32)?)?;
+    Ok(difference.abs()?.sum_all()?.to_scalar::<f32>()? == 0.0)
+}
+
+/// Writes the folder beside its place and renames it: a checkpoint exists with both files or not at all.
+fn write(folder: &Path, network: &CharLstm, card: &ModelCard) -> Result<()> {
+    let tensors: HashMap<String, Tensor> = network.tensors()?.into_iter().collect();
+    let write = || -> io::Result<()> {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(parent)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".writing-");
+        // Readable as any new folder is, where a temporary one would be its owner's alone.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let temporary = builder.tempdir_in(parent)?;
+        candle_core::safetensors::save(&tensors, temporary.path().join(WEIGHTS_FILE)).map_err(io::Error::other)?;
+        fs::write(temporary.path().join(CARD_FILE), card.to_json())?;
+        for name in [WEIGHTS_FILE, CARD_FILE] {
+            File::open(temporary.path().join(name))?.sync_all()?;
+        }
+        fs::rename(temporary.path(), folder)?;
+        // Under its name it is no longer temporary.
+        let _ = temporary.keep();
+        Ok(())
+    };
+    write().map_err(|source| Error::Write { path: folder.into(), source })
+}
+
+/// Some names in quotes, and how many more there are.
+fn list(names: BTreeSet<&str>) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let quoted: Vec<String> = names.into_iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+    let shown = quoted.join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
