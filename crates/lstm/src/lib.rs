@@ -25,6 +25,7 @@ mod weights;
 pub mod kernels;
 pub mod naive;
 
+pub use kernels::Precision;
 pub use network::{CharLstm, Implementation, Outputs, State};
 
 /// What can go wrong between ids and logits.

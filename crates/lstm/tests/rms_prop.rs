@@ -1,7 +1,7 @@
 //! The in-place optimiser against its formula.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use lstm::kernels::{Instructions, Processor, RmsProp};
+use lstm::kernels::{Instructions, Precision, Processor, RmsProp};
 
 #[test]
 fn updates_follow_the_formula() -> Result<()> {
@@ -14,7 +14,7 @@ fn updates_follow_the_formula() -> Result<()> {
             learning_rate: 0.01,
             decay: 0.9,
             epsilon: 1e-7,
-            processor: Processor { instructions, threads: 2 },
+            processor: Processor { instructions, threads: 2, precision: Precision::Float32 },
         };
         let number = |index: usize, step: usize| ((index * 37 + step * 11) % 101) as f32 / 50.0 - 1.0;
         let mut expected: Vec<(f64, f64)> = (0..length).map(|index| (f64::from(number(index, 9)), 0.0)).collect();

@@ -36,6 +36,7 @@ mod head;
 mod lanes;
 mod layout;
 mod memory;
+mod precision;
 mod processor;
 mod rms_prop;
 mod sequence;
@@ -46,6 +47,7 @@ mod tile;
 
 pub(crate) use head::{Head, HeadMemory};
 pub(crate) use memory::{Link, Pool, Steps, Workspace};
+pub use precision::Precision;
 pub use processor::{Instructions, Processor};
 pub use rms_prop::RmsProp;
 pub(crate) use sequence::{Sequence, Source};
