@@ -96,9 +96,8 @@ fn every_shape_agrees_with_its_twin_and_nearly_with_the_exact_network() {
     for case in cases().into_iter().chain(odd) {
         let network = case.network();
         let exact = case.results(&network, Implementation::Naive).unwrap();
-        let expected = case
-            .results_of(&network, |ids, targets, state| twin(&case, &network, ids, targets, state))
-            .unwrap();
+        let expected =
+            case.results_of(&network, |ids, targets, state| twin(&case, &network, ids, targets, state)).unwrap();
         let mut first: Option<Vec<(String, Tensor)>> = None;
         for instructions in Instructions::available() {
             let found = case.results(&network, rounded(instructions, 2)).unwrap();
@@ -110,7 +109,10 @@ fn every_shape_agrees_with_its_twin_and_nearly_with_the_exact_network() {
                     ("first instructions", &first[index].1, BETWEEN_INSTRUCTIONS),
                 ] {
                     let difference = difference(other, found);
-                    if std::env::var("SHOW").is_ok() { println!("{of} {} {difference}", &name[..8.min(name.len())]); continue }
+                    if std::env::var("SHOW").is_ok() {
+                        println!("{of} {} {difference}", &name[..8.min(name.len())]);
+                        continue;
+                    }
                     assert!(difference <= bound, "{case:?}, {instructions:?}: {name} is {difference} off its {of}");
                 }
             }

@@ -64,97 +64,92 @@ pub struct WeightGradient<'a> {
 impl Job for WeightGradient<'_> {
     #[inline(always)]
     fn run<S: Lanes>(self, simd: S) {
-        let visit = ROWS_A_VISIT.div_ceil(self.sizes.batch).min(self.sizes.time);
+        let (steps, visit) = match self.sizes.precision {
+            Precision::Float32 => (self.sizes.time, ROWS_A_VISIT.div_ceil(self.sizes.batch)),
+            Precision::BFloat16 => (self.sizes.time * self.sizes.batch.div_ceil(2), ROWS_A_VISIT / 2),
+        };
         let mut pairs = Pairs::default();
-        for first in (0..self.sizes.time).step_by(visit) {
-            let times = first..self.sizes.time.min(first + visit);
-            pairs.take_vectors(&self, times.clone(), visit);
+        for first in (0..steps).step_by(visit) {
+            let steps = first..steps.min(first + visit);
+            if self.sizes.precision == Precision::BFloat16 {
+                pairs.take_vectors(&self, steps.clone());
+            }
             for block in 0..self.sizes.blocks() {
-                pairs.take_gates(&self, times.clone(), visit, block);
+                if self.sizes.precision == Precision::BFloat16 {
+                    pairs.take_gates(&self, steps.clone(), block);
+                }
                 for_tiles!(S, self.rows.clone(), |row, ROWS| {
-                    self.tile::<S, ROWS>(simd, times.clone(), block, row, &pairs);
+                    self.tile::<S, ROWS>(simd, steps.clone(), block, row, &pairs);
                 });
             }
         }
     }
 }
 
-/// Both operands of a visit as words of pairs of rows, which is what the product sums over, where words hold two numbers.
-/// Empty where they hold one.
+/// Both operands of a visit where words hold two numbers: as words of pairs of rows, which are what the product sums over.
+/// The rows of each time step make pairs among themselves, the last of an odd number with zeros.
 #[derive(Debug, Default)]
 struct Pairs {
     /// How many pairs of rows there are.
     count: usize,
-    /// (count, M), from the first number of the first word on.
+    /// Words of the vectors, (count, `length`).
     vectors: Buffer,
-    /// The number that the first column of `vectors` holds.
+    /// Which of a vector's numbers `vectors` begins with.
     first: usize,
-    /// Columns of `vectors`.
+    /// How many of them it has.
     length: usize,
-    /// (count, 4, W)
+    /// Words of the gates' gradients, (count, 4, W).
     gates: Buffer,
 }
 
 impl Pairs {
-    /// Takes in the vectors of some time steps.
+    /// Takes in the vectors of some pairs.
     #[inline(always)]
-    fn take_vectors(&mut self, job: &WeightGradient<'_>, times: Range<usize>, visit: usize) {
-        let sizes = &job.sizes;
-        if sizes.precision == Precision::Float32 {
-            return;
-        }
-        let across = sizes.words(job.length);
-        let columns = job.rows.start / 2..sizes.words(job.rows.end);
-        (self.first, self.length) = (2 * columns.start, 2 * columns.len());
-        let target = self.vectors.sized(visit * sizes.batch.div_ceil(2) * self.length);
-        let mut lines = target.chunks_exact_mut(self.length);
-        self.count = 0;
-        for words in times.filter_map(|time| job.vectors.at(time, sizes.batch * across)) {
-            let rows = words[..sizes.batch * across].chunks(2 * across);
-            for (rows, line) in rows.zip(&mut lines) {
-                let (first, second) = rows.split_at(across);
-                pair_rows(&first[columns.clone()], second.get(columns.clone()).unwrap_or(&[]), line);
-                self.count += 1;
-            }
+    fn take_vectors(&mut self, job: &WeightGradient<'_>, pairs: Range<usize>) {
+        let Sizes { batch, precision, .. } = job.sizes;
+        let across = precision.words(job.length);
+        let columns = job.rows.start / 2..precision.words(job.rows.end);
+        (self.first, self.length, self.count) = (2 * columns.start, 2 * columns.len(), 0);
+        let rows = pair_places(batch, pairs)
+            .filter_map(|(time, row)| job.vectors.at(time, batch * across).map(|words| (row, words)));
+        let lines = self.vectors.sized(ROWS_A_VISIT / 2 * self.length).chunks_exact_mut(self.length);
+        for ((row, words), line) in rows.zip(lines) {
+            let second = if row + 1 < batch { &words[(row + 1) * across..][columns.clone()] } else { &[] };
+            pair_rows(&words[row * across..][columns.clone()], second, line);
+            self.count += 1;
         }
     }
 
-    /// Takes in a block of the gates' gradients at some time steps.
+    /// Takes in a block of the gates' gradients of the same pairs.
     #[inline(always)]
-    fn take_gates(&mut self, job: &WeightGradient<'_>, times: Range<usize>, visit: usize, block: usize) {
+    fn take_gates(&mut self, job: &WeightGradient<'_>, pairs: Range<usize>, block: usize) {
         let sizes = &job.sizes;
-        if sizes.precision == Precision::Float32 {
-            return;
-        }
-        let target = self.gates.sized(visit * sizes.batch.div_ceil(2) * sizes.gates());
-        let mut lines = target.chunks_exact_mut(sizes.gates());
         let across = sizes.words(sizes.gates());
-        for time in times.filter(|time| job.vectors.at(*time, 0).is_some()) {
-            let start = sizes.gates_at(time, block, 0);
-            let rows = job.gates[start..start + sizes.batch * sizes.gates()].chunks(2 * sizes.gates());
-            for (rows, line) in rows.zip(&mut lines) {
-                let (first, second) = rows.split_at(sizes.gates());
-                pair_rows(&first[..across], second.get(..across).unwrap_or(&[]), line);
-            }
+        let rows = pair_places(sizes.batch, pairs).filter(|(time, _)| job.vectors.at(*time, 0).is_some());
+        let lines = self.gates.sized(ROWS_A_VISIT / 2 * sizes.gates()).chunks_exact_mut(sizes.gates());
+        for ((time, row), line) in rows.zip(lines) {
+            let words = &job.gates[sizes.gates_at(time, block, row)..];
+            let second = if row + 1 < sizes.batch { &words[sizes.gates()..][..across] } else { &[] };
+            pair_rows(&words[..across], second, line);
         }
     }
 }
 
+/// Time and first row of some pairs of rows.
+#[inline(always)]
+fn pair_places(batch: usize, pairs: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+    let pairs_a_step = batch.div_ceil(2);
+    pairs.map(move |pair| (pair / pairs_a_step, 2 * (pair % pairs_a_step)))
+}
+
 impl WeightGradient<'_> {
-    /// Adds some time steps' part to some rows of a block of columns.
+    /// Adds the part of some time steps, or of some pairs of rows, to some rows of a block of columns.
     #[inline(always)]
-    fn tile<S: Lanes, const R: usize>(
-        &self,
-        simd: S,
-        times: Range<usize>,
-        block: usize,
-        row: usize,
-        pairs: &Pairs,
-    ) {
+    fn tile<S: Lanes, const R: usize>(&self, simd: S, steps: Range<usize>, block: usize, row: usize, pairs: &Pairs) {
         let (sizes, length) = (&self.sizes, self.length);
         let place = |index: usize| (row + index) * sizes.all_gates() + block * sizes.gates();
         let mut tile = [[simd.splat(0.0); 4]; R];
-        if times.start > 0 {
+        if steps.start > 0 {
             for (index, vectors) in tile.iter_mut().enumerate() {
                 // SAFETY: this thread alone has these rows of the gradient.
                 let line = unsafe { self.gradient.read(place(index)..place(index) + 4 * S::WIDTH) };
@@ -165,7 +160,7 @@ impl WeightGradient<'_> {
         }
         match sizes.precision {
             Precision::Float32 => {
-                for time in times {
+                for time in steps {
                     let Some(numbers) = self.vectors.at(time, sizes.batch * length) else { continue };
                     let left = Left { words: &numbers[row..], row: 1, step: length };
                     let right = &self.gates[sizes.gates_at(time, block, 0)..];

@@ -308,6 +308,7 @@ impl Panels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::precision::unpair;
 
     const SIZES: Sizes = Sizes { time: 1, batch: 1, input: 0, hidden: 3, width: 2, precision: Precision::Float32 };
 
@@ -336,5 +337,31 @@ mod tests {
         assert_eq!(rows[3], [4.0, 16.0]); // f of unit 1
         assert_eq!(rows[8], [2.0, 14.0]); // i of unit 2, second block
         assert_eq!(rows[9], [0.0, 0.0]); // filling
+    }
+
+    #[test]
+    fn a_word_of_two_numbers_is_of_two_neighbours_in_the_sum() {
+        let sizes = Sizes { precision: Precision::BFloat16, ..SIZES };
+        let matrix: Vec<f32> = (0..36).map(|number| number as f32).collect(); // (3, 4H)
+        let mut panels = [f32::NAN; 32];
+        pack_panels(&Processor::detect(), &sizes, &matrix, &mut panels);
+        let panels = panels.map(unpair);
+        assert_eq!(panels[..3], [[0.0, 12.0], [1.0, 13.0], [3.0, 15.0]]); // first block, rows 0 and 1: i, i, f
+        assert_eq!(panels[8..11], [[24.0, 0.0], [25.0, 0.0], [27.0, 0.0]]); // row 2 and none
+        assert_eq!(panels[16..18], [[2.0, 14.0], [0.0, 0.0]]); // second block: i and filling
+        let mut panel = vec![f32::NAN; transposed_length(&sizes, 2)];
+        pack_transposed(&Processor::detect(), &sizes, &matrix[..24], &mut panel);
+        let lines: Vec<_> = panel.chunks(2).map(|line| [unpair(line[0]), unpair(line[1])]).collect();
+        assert_eq!(lines.len(), 8);
+        assert_eq!(lines[0], [[0.0, 1.0], [12.0, 13.0]]); // i of units 0 and 1, both columns
+        assert_eq!(lines[1], [[3.0, 4.0], [15.0, 16.0]]); // f of units 0 and 1
+        assert_eq!(lines[4], [[2.0, 0.0], [14.0, 0.0]]); // i of unit 2 and of none
+        let panels = Panels { rows: 2, length: 5, width: 1 };
+        let mut words = [f32::NAN; 16];
+        panels.pack_operand(Precision::BFloat16, &matrix[..15], &mut words); // (3, 5)
+        let words = words.map(unpair);
+        assert_eq!(words[..4], [[0.0, 5.0], [1.0, 6.0], [2.0, 7.0], [3.0, 8.0]]);
+        assert_eq!(words[4..6], [[10.0, 0.0], [11.0, 0.0]]);
+        assert_eq!(words[8..10], [[4.0, 9.0], [0.0, 0.0]]);
     }
 }

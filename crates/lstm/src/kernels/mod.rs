@@ -6,6 +6,7 @@
 //!
 //! - activations accurate to the bounds in [`activation`];
 //! - every sum in an order that depends on the sizes alone, so that results are the same bits for any number of threads;
+//! - operands of matrix products as they are or rounded to bfloat16 ([`Precision`]);
 //! - their memory from pools that go from one step to the next, with no allocation per time step.
 //!
 //! Hidden states of all time steps never become a tensor: candle would add their gradients up in passes of their own. The

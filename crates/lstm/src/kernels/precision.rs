@@ -48,7 +48,8 @@ impl Precision {
             Self::Float32 => numbers.iter().zip(places).for_each(|(from, to)| *to = *from),
             Self::BFloat16 => {
                 let (pairs, rest) = numbers.as_chunks::<2>();
-                let words = pairs.iter().map(|[low, high]| pair(*low, *high)).chain(rest.iter().map(|low| pair(*low, 0.0)));
+                let words =
+                    pairs.iter().map(|[low, high]| pair(*low, *high)).chain(rest.iter().map(|low| pair(*low, 0.0)));
                 words.zip(places).for_each(|(word, place)| *place = word);
             }
         }
@@ -203,9 +204,8 @@ mod tests {
                 buffer.sized(100).fill(f32::NAN);
                 let words = operand(&processor, &rows, length, &mut buffer).chunks(length.div_ceil(2));
                 for (numbers, words) in rows.chunks(length).zip(words) {
-                    let expected = numbers.chunks(2).map(|pair| {
-                        round(pair[0]) | round(pair.get(1).copied().unwrap_or(0.0)) << 16
-                    });
+                    let expected =
+                        numbers.chunks(2).map(|pair| round(pair[0]) | round(pair.get(1).copied().unwrap_or(0.0)) << 16);
                     let found = words.iter().map(|word| word.to_bits());
                     assert!(found.eq(expected), "{instructions:?}, rows of {length}: {words:?}");
                 }
