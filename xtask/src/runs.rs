@@ -103,7 +103,8 @@ fn summary(dataset: &Path, run: &Path) -> Option<Summary> {
     let best = metrics.iter().filter_map(|line| line["validation_loss"].as_f64()).min_by(f64::total_cmp);
     let (epoch, elapsed) = (last(&metrics, "epoch").unwrap_or(0.0) as u64, last(&times, "elapsed"));
     let Recipe { name: recipe, epochs, minutes } = config.recipe;
-    let finished = if minutes > 0.0 { elapsed.is_some_and(|seconds| seconds >= 60.0 * minutes) } else { epoch >= epochs };
+    let finished =
+        if minutes > 0.0 { elapsed.is_some_and(|seconds| seconds >= 60.0 * minutes) } else { epoch >= epochs };
     let state = match fs::File::open(run.join("lock")) {
         Ok(lock) if lock.try_lock().is_err() => "training",
         _ if finished => "finished",

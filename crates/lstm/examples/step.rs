@@ -6,7 +6,7 @@ use std::{error::Error, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
 use lstm::{
-    CharLstm, Implementation, Outputs,
+    CharLstm, Implementation, Outputs, Precision,
     kernels::{Clipping, Descent, Pass, Processor},
 };
 use model_card::{InputEncoding, ModelSize};
@@ -19,12 +19,14 @@ struct Options {
     outputs: Outputs,
     steps: usize,
     naive: bool,
+    precision: Precision,
 }
 
 impl Options {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
         let size = ModelSize { vocabulary: 60, hidden: 128, layers: 1, input: InputEncoding::OneHot };
-        let mut options = Self { batch: 128, time: 40, size, outputs: Outputs::Last, steps: 40, naive: false };
+        let (outputs, precision) = (Outputs::Last, Precision::Float32);
+        let mut options = Self { batch: 128, time: 40, size, outputs, steps: 40, naive: false, precision };
         while let Some(flag) = arguments.next() {
             let value = arguments.next().ok_or("every flag takes a value")?;
             match flag.as_str() {
@@ -36,6 +38,8 @@ impl Options {
                 "--embedding" => options.size.input = InputEncoding::Embedding { size: value.parse()? },
                 "--targets" => options.outputs = if value == "all" { Outputs::All } else { Outputs::Last },
                 "--steps" => options.steps = value.parse()?,
+                "--precision" if value == "bf16" => options.precision = Precision::BFloat16,
+                "--precision" if value == "f32" => options.precision = Precision::Float32,
                 "--naive" => options.naive = value.parse()?,
                 _ => return Err(format!("{flag} is no flag of this example; see its first lines").into()),
             }
@@ -60,7 +64,7 @@ impl Options {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse(std::env::args().skip(1))?;
-    let mut network = CharLstm::init(&options.size, 1, &Device::Cpu)?;
+    let mut network = CharLstm::init(&options.size, 1, &Device::Cpu)?.with_precision(options.precision);
     if options.naive {
         network = network.with_implementation(Implementation::Naive);
     }
@@ -90,12 +94,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (minimum, median) = (times[0], times[times.len() / 2]);
     println!(
         "{{\"framework\": \"scrimshaw\", \"batch\": {}, \"time\": {}, \"hidden\": {}, \"layers\": {}, \"targets\": \"{}\", \
-         \"median_ms\": {median:.2}, \"minimum_ms\": {minimum:.2}, \"gflops\": {:.1}, \"peak_rss_mb\": {:.0}}}",
+         \"precision\": \"{:?}\", \"median_ms\": {median:.2}, \"minimum_ms\": {minimum:.2}, \"gflops\": {:.1}, \"peak_rss_mb\": {:.0}}}",
         options.batch,
         options.time,
         options.size.hidden,
         options.size.layers,
         if options.outputs == Outputs::All { "all" } else { "last" },
+        options.precision,
         options.operations() / median / 1e6,
         peak_memory(),
     );

@@ -27,6 +27,7 @@ pub mod kernels;
 pub mod naive;
 
 pub use dropout::Dropout;
+pub use kernels::Precision;
 pub use network::{CharLstm, Implementation, Outputs, State};
 
 /// What can go wrong between ids and logits.

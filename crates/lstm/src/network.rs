@@ -7,7 +7,7 @@ use model_card::ModelSize;
 
 use crate::{
     Dropout, Error, Result, init,
-    kernels::{Head, HeadMemory, Link, Pool, Processor, Sequence, Source, Steps, Workspace, stepwise},
+    kernels::{Head, HeadMemory, Link, Pool, Precision, Processor, Sequence, Source, Steps, Workspace, stepwise},
     naive,
 };
 
@@ -108,6 +108,18 @@ impl CharLstm {
     #[must_use]
     pub fn with_implementation(&self, implementation: Implementation) -> Self {
         Self { implementation, ..self.clone() }
+    }
+
+    /// The same network, weights shared, with the operands of the fused kernels' matrix products rounded or not. The other
+    /// implementations take them as they are.
+    #[must_use]
+    pub fn with_precision(&self, precision: Precision) -> Self {
+        match self.implementation {
+            Implementation::Fused(processor) => {
+                self.with_implementation(Implementation::Fused(Processor { precision, ..processor }))
+            }
+            _ => self.clone(),
+        }
     }
 
     /// The sizes of the network.

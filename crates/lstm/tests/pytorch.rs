@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Result, Tensor, Var, backprop::GradStore};
 use lstm::{
     CharLstm, Implementation, Outputs, State,
-    kernels::{Instructions, Processor},
+    kernels::{Instructions, Precision, Processor},
 };
 use model_card::{InputEncoding, ModelSize};
 
@@ -17,7 +17,7 @@ fn logits_states_and_gradients_are_those_of_pytorch() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pytorch.safetensors");
     let file = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
     for case in ["last", "all", "embedded", "three-layers", "one-of-each", "wide"] {
-        let processor = |instructions| Processor { instructions, threads: 2 };
+        let processor = |instructions| Processor { instructions, threads: 2, precision: Precision::Float32 };
         let fused = Instructions::available().into_iter().map(processor).map(Implementation::Fused);
         for implementation in fused.chain([Implementation::Naive, Implementation::Stepwise]) {
             println!("{case}, {implementation:?}");

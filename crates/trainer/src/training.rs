@@ -81,6 +81,7 @@ impl<'c> Training<'c> {
                 CharLstm::init(&recipe.model_size(vocabulary), weights, device)?
             }
         };
+        let network = network.with_precision(recipe.model.precision.into());
         let variables = network.variables();
         let average = recipe.average.map(|settings| Average::new(&variables, settings.decay)).transpose()?;
         let optimizer = Optimizer::new(variables, recipe.optimizer, recipe.clipping)?;

@@ -1,6 +1,6 @@
 //! A layer's backward pass for some rows of the batch, from the last time step to the first.
 //!
-//! Gradients of the gates take the gates' place in memory. The product that brings them from one time step to the one
+//! Gradients of the gates take the gates' place in memory, the first half of it where they are words of two numbers. The product that brings them from one time step to the one
 //! before ends, still in registers, in the gradients of that step's gates.
 
 use std::ops::Range;
@@ -11,8 +11,9 @@ use super::{
     lanes::Lanes,
     layout::{Sizes, column_panels},
     memory::Shared,
+    precision::Precision,
     processor::Job,
-    tile::{Left, accumulate, for_tiles, load, load_some, store, store_some},
+    tile::{Left, accumulate, for_tiles, load, load_some, store, store_rounded, store_some},
 };
 
 /// Gradients that come from what the layer gave out.
@@ -57,13 +58,13 @@ pub struct Backward<'a> {
     pub rows: Range<usize>,
     /// What comes in.
     pub output: OutputGradient<'a>,
-    /// Recurrent weights, transposed, in panels.
+    /// Words of the recurrent weights, transposed, in panels.
     pub recurrent: &'a [f32],
     /// State before the first step.
     pub initial: Initial<'a>,
     /// (T, blocks, N, W)
     pub cells: &'a [f32],
-    /// (T, blocks, N, 4, W): gates, which their gradients replace.
+    /// (T, blocks, N, 4, W): gates, which words of their gradients replace.
     pub gates: Shared<'a>,
     /// Gradient of the cell state, (blocks, N, W): scratch.
     pub cell_gradient: Shared<'a>,
@@ -103,7 +104,7 @@ impl Backward<'_> {
         let later = time.map_or(0, |time| time + 1);
         let mut tile = [[simd.splat(0.0); C]; R];
         if later < sizes.time {
-            let panel = &self.recurrent[first * sizes.all_gates()..];
+            let panel = &self.recurrent[first * sizes.words(sizes.all_gates())..];
             // SAFETY: this thread alone has these rows; their gates at the later time are not written any more.
             unsafe { through_gates(simd, sizes, &self.gates, later, row, panel, &mut tile) };
         }
@@ -139,7 +140,7 @@ impl Backward<'_> {
         // SAFETY: as above.
         let memory = unsafe { self.cell_gradient.write(start..start + S::WIDTH) };
         let carried = if time + 1 == sizes.time {
-            load_some(simd, &self.output.cell[row * sizes.hidden..][units])
+            load_some(simd, &self.output.cell[row * sizes.hidden..][units.clone()])
         } else {
             load(simd, memory)
         };
@@ -153,8 +154,13 @@ impl Backward<'_> {
             simd.mul(simd.mul(cell, input), tanh_slope(candidate)),
             simd.mul(simd.mul(hidden, activated), sigmoid_slope(output)),
         ];
+        let across = sizes.words(S::WIDTH);
         for (gate, vector) in gradients.into_iter().enumerate() {
-            store(simd, &mut gates[gate * S::WIDTH..], vector);
+            let gate = &mut gates[gate * across..][..across];
+            match sizes.precision {
+                Precision::Float32 => store(simd, gate, vector),
+                Precision::BFloat16 => store_rounded(simd, gate, vector, units.len()),
+            }
         }
         store(simd, memory, simd.mul(cell, forget));
     }
@@ -194,19 +200,22 @@ unsafe fn through_gates<S: Lanes, const R: usize, const C: usize>(
     panel: &[f32],
     tile: &mut [[S::Vector; C]; R],
 ) {
+    // So many words a gate of a block has.
+    let across = sizes.words(S::WIDTH);
     for block in 0..sizes.blocks() {
         let start = sizes.gates_at(time, block, row);
         // SAFETY: the caller's promise.
-        let numbers = unsafe { gates.read(start..start + R * sizes.gates()) };
-        let panel = &panel[block * sizes.gates() * C * S::WIDTH..];
+        let words = unsafe { gates.read(start..start + R * sizes.gates()) };
+        let panel = &panel[block * 4 * across * C * S::WIDTH..];
         let units = sizes.units(block).len();
         if units == S::WIDTH {
-            accumulate(simd, tile, 4 * S::WIDTH, Left { numbers, row: sizes.gates(), step: 1 }, panel);
+            accumulate(simd, sizes.precision, tile, 4 * across, Left { words, row: sizes.gates(), step: 1 }, panel);
         } else {
             // The filling is left out: a product of its zeros with an infinity would be NaN.
             for gate in 0..4 {
-                let left = Left { numbers: &numbers[gate * S::WIDTH..], row: sizes.gates(), step: 1 };
-                accumulate(simd, tile, units, left, &panel[gate * S::WIDTH * C * S::WIDTH..]);
+                let left = Left { words: &words[gate * across..], row: sizes.gates(), step: 1 };
+                let panel = &panel[gate * across * C * S::WIDTH..];
+                accumulate(simd, sizes.precision, tile, sizes.words(units), left, panel);
             }
         }
     }
@@ -219,9 +228,9 @@ pub struct InputGradient<'a> {
     pub sizes: Sizes,
     /// The rows of the batch.
     pub rows: Range<usize>,
-    /// Input weights, transposed, in panels.
+    /// Words of the input weights, transposed, in panels.
     pub weights: &'a [f32],
-    /// Gradients of the gates, (T, blocks, N, 4, W).
+    /// Words of the gates' gradients, (T, blocks, N, 4, W).
     pub gates: Shared<'a>,
     /// (T, N, I), written.
     pub gradient: Shared<'a>,
@@ -247,7 +256,7 @@ impl InputGradient<'_> {
     fn tile<S: Lanes, const R: usize, const C: usize>(&self, simd: S, time: usize, first: usize, row: usize) {
         let sizes = &self.sizes;
         let mut tile = [[simd.splat(0.0); C]; R];
-        let panel = &self.weights[first * sizes.all_gates()..];
+        let panel = &self.weights[first * sizes.words(sizes.all_gates())..];
         // SAFETY: nothing writes the gates' gradients while this job runs.
         unsafe { through_gates(simd, sizes, &self.gates, time, row, panel, &mut tile) };
         for (index, vectors) in tile.iter().enumerate() {

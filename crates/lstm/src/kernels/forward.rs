@@ -11,8 +11,9 @@ use super::{
     lanes::Lanes,
     layout::Sizes,
     memory::Shared,
+    precision::Precision,
     processor::Job,
-    tile::{Left, accumulate, for_tiles, load, load_some, store, store_some},
+    tile::{Left, accumulate, for_tiles, load, load_some, store, store_rounded, store_some},
 };
 
 /// What the layer reads.
@@ -27,9 +28,9 @@ pub enum Input<'a> {
     },
     /// Vectors.
     Vectors {
-        /// (T, N, I)
+        /// Words of (T, N, I).
         vectors: &'a [f32],
-        /// Input weights in panels: (blocks, I, 4, W).
+        /// Input weights in panels: words of (blocks, I, 4, W).
         weights: &'a [f32],
         /// (blocks, 4, W)
         bias: &'a [f32],
@@ -48,16 +49,20 @@ pub struct Forward<'a> {
     pub rows: Range<usize>,
     /// Input.
     pub input: Input<'a>,
-    /// Recurrent weights in panels: (blocks, H, 4, W).
+    /// Recurrent weights in panels: words of (blocks, H, 4, W).
     pub recurrent: &'a [f32],
     /// State before the first step.
     pub initial: Initial<'a>,
+    /// Words of its hidden part, (N, H).
+    pub initial_words: &'a [f32],
     /// Gates after activation, (T, blocks, N, 4, W), written.
     pub gates: Shared<'a>,
     /// Cell states, (T, blocks, N, W), written.
     pub cells: Shared<'a>,
     /// Hidden states, (T, N, H), written.
     pub hidden: Shared<'a>,
+    /// The same as words: another buffer, written too, or the same.
+    pub hidden_words: Shared<'a>,
 }
 
 impl Job for Forward<'_> {
@@ -94,18 +99,26 @@ impl Forward<'_> {
                         *vector = load(simd, &line[gate * S::WIDTH..]);
                     }
                 }
-                let numbers = &vectors[(time * sizes.batch + row) * sizes.input..];
-                let panel = &weights[block * sizes.input * sizes.gates()..];
-                accumulate(simd, &mut tile, sizes.input, Left { numbers, row: sizes.input, step: 1 }, panel);
+                let count = sizes.words(sizes.input);
+                let words = &vectors[(time * sizes.batch + row) * count..];
+                let panel = &weights[block * count * sizes.gates()..];
+                accumulate(simd, sizes.precision, &mut tile, count, Left { words, row: count, step: 1 }, panel);
             }
         }
-        // SAFETY: this thread alone has these rows, and it wrote the time step before.
-        let before = (time > 0)
-            .then(|| unsafe { self.hidden.read(sizes.hidden_at(time - 1, row)..sizes.hidden_at(time - 1, row + R)) });
-        let before = before.or(self.initial.map(|(hidden, _)| &hidden[row * sizes.hidden..]));
-        if let Some(numbers) = before {
-            let panel = &self.recurrent[block * sizes.hidden * sizes.gates()..];
-            accumulate(simd, &mut tile, sizes.hidden, Left { numbers, row: sizes.hidden, step: 1 }, panel);
+        let count = sizes.words(sizes.hidden);
+        let start = (time * sizes.batch + row) * count;
+        let before = match (time, self.initial) {
+            (0, None) => None,
+            (0, Some(_)) => Some(&self.initial_words[start..]),
+            _ => {
+                let start = start - sizes.batch * count;
+                // SAFETY: this thread alone has these rows, and it wrote the time step before.
+                Some(unsafe { self.hidden_words.read(start..start + R * count) })
+            }
+        };
+        if let Some(words) = before {
+            let panel = &self.recurrent[block * count * sizes.gates()..];
+            accumulate(simd, sizes.precision, &mut tile, count, Left { words, row: count, step: 1 }, panel);
         }
         self.state(simd, time, block, row, &tile);
     }
@@ -138,7 +151,7 @@ impl Forward<'_> {
             };
             let cell = simd.mul_add(input, candidate, simd.mul(forget, before));
             let hidden = simd.mul(output, tanh(simd, cell));
-            // SAFETY: this thread alone has this row, in all three buffers, and no slice of it is alive here.
+            // SAFETY: this thread alone has this row, in all buffers, and no slice of it is alive here.
             let (saved, cells, states) = unsafe {
                 let (gates, cells) = (sizes.gates_at(time, block, row), sizes.cells_at(time, block, row));
                 let start = sizes.hidden_at(time, row);
@@ -153,6 +166,12 @@ impl Forward<'_> {
             }
             store(simd, cells, cell);
             store_some(simd, states, hidden);
+            if sizes.precision != Precision::Float32 {
+                let start = (time * sizes.batch + row) * sizes.words(sizes.hidden);
+                let words = start + sizes.words(units.start)..start + sizes.words(units.end);
+                // SAFETY: as above.
+                store_rounded(simd, unsafe { self.hidden_words.write(words) }, hidden, units.len());
+            }
         }
     }
 }

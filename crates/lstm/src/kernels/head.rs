@@ -10,8 +10,9 @@ use super::{
     backward::InputGradient,
     gradient::{RowGradient, Vectors, WeightGradient},
     lanes::Lanes,
-    layout::{Panels, Sizes},
+    layout::{self, Panels, Sizes},
     memory::{Buffer, Lease, Link, Pool, Shared, lock},
+    precision::{Precision, again, operand, round_gates},
     processor::{Job, Processor},
     softmax::Softmax,
     tensors::{floats, with_floats},
@@ -22,6 +23,8 @@ use super::{
 #[derive(Debug, Default)]
 pub struct HeadMemory {
     weights: Buffer,
+    /// Words of the hidden states, where they are not the numbers themselves.
+    words: Buffer,
     transposed: Buffer,
     bias: Buffer,
     logits: Buffer,
@@ -65,7 +68,8 @@ impl Head {
 fn places(processor: Processor, rows: usize, hidden: usize, vocabulary: usize) -> (Panels, Sizes) {
     let width = processor.instructions.width();
     let panels = Panels { rows, length: vocabulary, width };
-    (panels, Sizes { time: 1, batch: rows, input: hidden, hidden: panels.count() * width, width })
+    let (hidden_of_logits, precision) = (panels.count() * width, processor.precision);
+    (panels, Sizes { time: 1, batch: rows, input: hidden, hidden: hidden_of_logits, width, precision })
 }
 
 impl CustomOp3 for Head {
@@ -92,15 +96,18 @@ impl CustomOp3 for Head {
                 bail!("lstm-head: states {states_layout:?}, weight {weight_layout:?}, bias {bias_layout:?} do not fit");
             }
             let (panels, _) = places(self.processor, rows, hidden, vocabulary);
-            let HeadMemory { weights, bias: bias_panels, logits, losses, .. } = &mut lease.memory;
-            let (weight_panels, one_row) = (Panels { rows: hidden, ..panels }, Panels { rows: 1, ..panels });
-            weight_panels.pack(weight, weights.sized(weight_panels.size()));
+            let HeadMemory { weights, words, bias: bias_panels, logits, losses, .. } = &mut lease.memory;
+            let precision = self.processor.precision;
+            let length = precision.words(hidden);
+            let (weight_panels, one_row) = (Panels { rows: length, ..panels }, Panels { rows: 1, ..panels });
+            weight_panels.pack_operand(precision, weight, weights.sized(weight_panels.size()));
             one_row.pack(bias, bias_panels.sized(one_row.size()));
             let job = Logits {
                 panels,
                 rows: 0..rows,
-                vectors,
-                length: hidden,
+                precision,
+                vectors: operand(&self.processor, vectors, hidden, words),
+                length,
                 weights: weights.floats(),
                 bias: bias_panels.floats(),
                 target: Shared::new(logits.sized(panels.size())),
@@ -154,8 +161,9 @@ impl CustomOp3 for Head {
                     Some(_) => logits.iter_mut().for_each(|number| *number *= gradient[0]),
                 }
                 let weight_panels = Panels { rows: hidden, ..panels };
-                let length = hidden.div_ceil(panels.width) * panels.width * sizes.all_gates();
-                weight_panels.pack_transposed(weight, lease.memory.transposed.sized(length));
+                let length = layout::transposed_length(&sizes, hidden);
+                weight_panels.pack_transposed(sizes.precision, weight, lease.memory.transposed.sized(length));
+                round_gates(&self.processor, &sizes, lease.memory.logits.floats_mut());
                 match &self.steps {
                     Some(link) => {
                         let steps = &mut lock(link).memory;
@@ -204,7 +212,7 @@ impl Head {
             sizes: *sizes,
             rows: 0..0,
             length: sizes.input,
-            vectors: Vectors::Input(vectors),
+            vectors: Vectors::Input(again(sizes.precision, vectors, &memory.words)),
             gates,
             gradient: Shared::new(weight_part),
         };
@@ -223,11 +231,12 @@ impl Head {
 struct Logits<'a> {
     panels: Panels,
     rows: Range<usize>,
-    /// (rows, H)
+    precision: Precision,
+    /// Words of (rows, H).
     vectors: &'a [f32],
-    /// H
+    /// Words of a row.
     length: usize,
-    /// (panels, H, 4 W)
+    /// Words of (panels, H, 4 W).
     weights: &'a [f32],
     /// (panels, 4 W)
     bias: &'a [f32],
@@ -254,8 +263,9 @@ impl Logits<'_> {
             *vector = load(simd, &bias[column * S::WIDTH..]);
         }
         let mut tile = [line; R];
-        let left = Left { numbers: &self.vectors[row * self.length..], row: self.length, step: 1 };
-        accumulate(simd, &mut tile, self.length, left, &self.weights[panel * self.length * across..]);
+        let left = Left { words: &self.vectors[row * self.length..], row: self.length, step: 1 };
+        let weights = &self.weights[panel * self.length * across..];
+        accumulate(simd, self.precision, &mut tile, self.length, left, weights);
         for (index, vectors) in tile.iter().enumerate() {
             // SAFETY: this thread alone has these rows, and no other slice of them is alive.
             let target = unsafe { self.target.write(self.panels.place(panel, row + index)) };

@@ -3,6 +3,8 @@
 //! The kernels are written once over [`Lanes`] and compiled once per set of instructions. A value of a type that
 //! implements it is the proof that the processor has those instructions: [`super::Instructions`] alone makes them.
 
+use super::precision::{pair, unpair};
+
 /// A set of vector instructions. All methods are inlined into a function that is compiled for the set.
 pub trait Lanes: Copy + Send + Sync {
     /// So many floats side by side.
@@ -36,6 +38,49 @@ pub trait Lanes: Copy + Send + Sync {
     fn less(self, a: Self::Vector, b: Self::Vector, yes: Self::Vector, no: Self::Vector) -> Self::Vector;
     /// 2ⁿ where the lowest bits of `a`, read as an integer, hold n in two's complement; -127 < n < 128.
     fn power_of_two(self, a: Self::Vector) -> Self::Vector;
+    /// The first and the second bfloat16 of each lane.
+    fn halves(self, a: Self::Vector) -> [Self::Vector; 2];
+
+    /// `a * b + c`, where each lane of `a` and of `b` is two numbers of bfloat16 and their products are summed.
+    #[inline(always)]
+    fn multiply_pairs(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
+        let ([low, high], [other_low, other_high]) = (self.halves(a), self.halves(b));
+        // In the order of the instruction: such products are exact, so that the sums are the same bits where `mul_add`
+        // rounds once.
+        self.mul_add(low, other_low, self.mul_add(high, other_high, c))
+    }
+
+    /// Rounds a vector to bfloat16, two neighbours to a word.
+    ///
+    /// # Safety
+    /// `WIDTH / 2` words can be written at `target`.
+    #[inline(always)]
+    unsafe fn store_rounded(self, target: *mut f32, vector: Self::Vector) {
+        let mut numbers = [0.0; 16];
+        // SAFETY: no vector is wider than sixteen floats, and the caller vouches for half as many words.
+        unsafe {
+            self.store(numbers.as_mut_ptr(), vector);
+            for word in 0..Self::WIDTH / 2 {
+                target.add(word).write(pair(numbers[2 * word], numbers[2 * word + 1]));
+            }
+        }
+    }
+
+    /// A vector from numbers of bfloat16, two to a word.
+    ///
+    /// # Safety
+    /// `WIDTH / 2` words can be read at `source`.
+    #[inline(always)]
+    unsafe fn load_rounded(self, source: *const f32) -> Self::Vector {
+        let mut numbers = [0.0; 16];
+        // SAFETY: as for `store_rounded`.
+        unsafe {
+            for word in 0..Self::WIDTH / 2 {
+                [numbers[2 * word], numbers[2 * word + 1]] = unpair(source.add(word).read());
+            }
+            self.load(numbers.as_ptr())
+        }
+    }
 }
 
 /// The bits of 1.0: the exponent's bias in its place.
@@ -103,6 +148,10 @@ impl Lanes for Portable {
     fn power_of_two(self, a: [f32; 8]) -> [f32; 8] {
         a.map(|number| f32::from_bits((number.to_bits() << 23).wrapping_add(ONE)))
     }
+    #[inline(always)]
+    fn halves(self, a: [f32; 8]) -> [[f32; 8]; 2] {
+        [a.map(|word| unpair(word)[0]), a.map(|word| unpair(word)[1])]
+    }
 }
 
 /// Implements [`Lanes`] by intrinsics: type, vector, width, rows, and one expression an operation.
@@ -111,7 +160,8 @@ macro_rules! lanes {
     ($(#[$doc:meta])* $name:ident, $vector:ty, $width:literal, $rows:literal,
      load $load:path, store $store:path, splat $splat:path, add $add:path, sub $sub:path, mul $mul:path, div $div:path,
      sqrt $sqrt:path, mul_add |$ma:ident, $mb:ident, $mc:ident| $mul_add:expr,
-     less |$la:ident, $lb:ident, $yes:ident, $no:ident| $less:expr, power_of_two |$p:ident, $one:ident| $power:expr) => {
+     less |$la:ident, $lb:ident, $yes:ident, $no:ident| $less:expr, power_of_two |$p:ident, $one:ident| $power:expr,
+     halves |$h:ident, $upper:ident| $halves:expr $(, $pairs:item)*) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name(());
@@ -186,29 +236,71 @@ macro_rules! lanes {
                 // SAFETY: as for `splat`.
                 unsafe { $power }
             }
+            #[inline(always)]
+            fn halves(self, $h: $vector) -> [$vector; 2] {
+                let $upper = 0xffff_0000_u32 as i32;
+                // SAFETY: as for `splat`.
+                unsafe { $halves }
+            }
+            $($pairs)*
         }
     };
 }
 
 #[cfg(target_arch = "x86_64")]
-pub use x86::{Avx2, Avx512};
+pub use x86::{Avx2, Avx512, Avx512Pairs};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     #[allow(clippy::wildcard_imports, reason = "intrinsics carry their set in their names; unfulfilled in tests")]
     use std::arch::x86_64::*;
+    use std::mem::transmute;
 
     use super::{Lanes, ONE};
 
-    lanes!(
+    /// AVX-512's instructions, and those of its extensions that come after the name.
+    macro_rules! avx512 {
+        ($(#[$doc:meta])* $name:ident $(, $pairs:item)*) => {
+            lanes!(
+                $(#[$doc])*
+                $name, __m512, 16, 6,
+                load _mm512_loadu_ps, store _mm512_storeu_ps, splat _mm512_set1_ps, add _mm512_add_ps,
+                sub _mm512_sub_ps, mul _mm512_mul_ps, div _mm512_div_ps, sqrt _mm512_sqrt_ps,
+                mul_add |a, b, c| _mm512_fmadd_ps(a, b, c),
+                less |a, b, yes, no| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes),
+                power_of_two |a, one| _mm512_castsi512_ps(_mm512_add_epi32(
+                    _mm512_slli_epi32::<23>(_mm512_castps_si512(a)), _mm512_set1_epi32(one))),
+                halves |a, upper| [
+                    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(a))),
+                    _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(upper)))]
+                $(, $pairs)*
+            );
+        };
+    }
+
+    avx512!(
         /// AVX-512F.
-        Avx512, __m512, 16, 6,
-        load _mm512_loadu_ps, store _mm512_storeu_ps, splat _mm512_set1_ps, add _mm512_add_ps, sub _mm512_sub_ps,
-        mul _mm512_mul_ps, div _mm512_div_ps, sqrt _mm512_sqrt_ps,
-        mul_add |a, b, c| _mm512_fmadd_ps(a, b, c),
-        less |a, b, yes, no| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes),
-        power_of_two |a, one| _mm512_castsi512_ps(_mm512_add_epi32(
-            _mm512_slli_epi32::<23>(_mm512_castps_si512(a)), _mm512_set1_epi32(one)))
+        Avx512
+    );
+
+    avx512!(
+        /// AVX-512F with products of pairs of bfloat16, AVX512-BF16.
+        Avx512Pairs,
+        #[inline(always)]
+        fn multiply_pairs(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+            // SAFETY: registers only, of the same size and without invalid values; the instructions are there (`new`).
+            unsafe { _mm512_dpbf16_ps(c, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b)) }
+        },
+        #[inline(always)]
+        unsafe fn store_rounded(self, target: *mut f32, vector: __m512) {
+            // SAFETY: as above, and the caller vouches for the memory; no alignment needed.
+            unsafe { target.cast::<__m256bh>().write_unaligned(_mm512_cvtneps_pbh(vector)) }
+        },
+        #[inline(always)]
+        unsafe fn load_rounded(self, source: *const f32) -> __m512 {
+            // SAFETY: as for `store_rounded`.
+            unsafe { _mm512_cvtpbh_ps(source.cast::<__m256bh>().read_unaligned()) }
+        }
     );
 
     lanes!(
@@ -219,7 +311,10 @@ mod x86 {
         mul_add |a, b, c| _mm256_fmadd_ps(a, b, c),
         less |a, b, yes, no| _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)),
         power_of_two |a, one| _mm256_castsi256_ps(_mm256_add_epi32(
-            _mm256_slli_epi32::<23>(_mm256_castps_si256(a)), _mm256_set1_epi32(one)))
+            _mm256_slli_epi32::<23>(_mm256_castps_si256(a)), _mm256_set1_epi32(one))),
+        halves |a, upper| [
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(a))),
+            _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(upper)))]
     );
 }
 
@@ -241,6 +336,9 @@ mod arm {
         mul_add |a, b, c| vfmaq_f32(c, a, b),
         less |a, b, yes, no| vbslq_f32(vcltq_f32(a, b), yes, no),
         power_of_two |a, one| vreinterpretq_f32_s32(vaddq_s32(
-            vshlq_n_s32::<23>(vreinterpretq_s32_f32(a)), vdupq_n_s32(one)))
+            vshlq_n_s32::<23>(vreinterpretq_s32_f32(a)), vdupq_n_s32(one))),
+        halves |a, upper| [
+            vreinterpretq_f32_s32(vshlq_n_s32::<16>(vreinterpretq_s32_f32(a))),
+            vreinterpretq_f32_s32(vandq_s32(vreinterpretq_s32_f32(a), vdupq_n_s32(upper)))]
     );
 }

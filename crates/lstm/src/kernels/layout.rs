@@ -6,7 +6,11 @@
 
 use std::ops::Range;
 
-use super::{memory::Shared, processor::Processor};
+use super::{
+    memory::Shared,
+    precision::{Precision, pair},
+    processor::Processor,
+};
 
 /// What moving a number costs, in the multiplications by which [`Processor::share`] measures work.
 const MOVES_A_NUMBER: usize = 8;
@@ -24,9 +28,17 @@ pub struct Sizes {
     pub hidden: usize,
     /// W: floats in a vector.
     pub width: usize,
+    /// What the operands of products are rounded to.
+    pub precision: Precision,
 }
 
 impl Sizes {
+    /// How many words hold so many numbers of an operand.
+    #[inline(always)]
+    pub fn words(&self, numbers: usize) -> usize {
+        self.precision.words(numbers)
+    }
+
     /// Blocks of units.
     #[inline(always)]
     pub fn blocks(&self) -> usize {
@@ -84,16 +96,21 @@ pub fn column_panels(width: usize, columns: usize) -> impl Iterator<Item = (usiz
     panels.map(move |(block, count)| (block * width, count))
 }
 
-/// Rows of a matrix (rows, 4H) into panels (blocks, rows, 4, W): for each block its columns, row under row.
+/// Rows of a matrix (rows, 4H) into panels (blocks, rows, 4, W): for each block its columns, row under row. A row of words
+/// of two numbers is of two rows of the matrix.
 pub fn pack_panels(processor: &Processor, sizes: &Sizes, rows: &[f32], target: &mut [f32]) {
-    let length = rows.len() / (4 * sizes.hidden) * sizes.gates();
+    let length = sizes.words(rows.len() / (4 * sizes.hidden)) * sizes.gates();
     let target = Shared::new(target);
     processor.share(sizes.blocks(), MOVES_A_NUMBER * rows.len(), |blocks| {
         for block in blocks {
             // SAFETY: each block's panel is its own, and each block falls to one thread.
             let panel = unsafe { target.write(block * length..(block + 1) * length) };
-            for (row, line) in rows.chunks_exact(4 * sizes.hidden).zip(panel.chunks_exact_mut(sizes.gates())) {
-                interleave(sizes, row, block, line);
+            let rows = rows.chunks(sizes.precision.numbers() * 4 * sizes.hidden);
+            for (rows, line) in rows.zip(panel.chunks_exact_mut(sizes.gates())) {
+                match sizes.precision {
+                    Precision::Float32 => interleave(sizes, rows, block, line),
+                    Precision::BFloat16 => interleave_pairs(sizes, rows, block, line),
+                }
             }
         }
     });
@@ -127,6 +144,16 @@ fn interleave(sizes: &Sizes, row: &[f32], block: usize, line: &mut [f32]) {
     }
 }
 
+/// The same of one or two rows, as words.
+fn interleave_pairs(sizes: &Sizes, rows: &[f32], block: usize, line: &mut [f32]) {
+    let mut lines = [[0.0; 64]; 2];
+    for (row, line) in rows.chunks_exact(4 * sizes.hidden).zip(&mut lines) {
+        interleave(sizes, row, block, &mut line[..sizes.gates()]);
+    }
+    let [low, high] = &lines;
+    line.iter_mut().zip(low).zip(high).for_each(|((word, low), high)| *word = pair(*low, *high));
+}
+
 /// Rows of interleaved blocks (rows, blocks, 4, W) back into a matrix (rows, 4H).
 pub fn unpack_rows(processor: &Processor, sizes: &Sizes, lines: &[f32], matrix: &mut [f32]) {
     let (columns, count) = (4 * sizes.hidden, matrix.len() / (4 * sizes.hidden));
@@ -148,16 +175,17 @@ pub fn unpack_rows(processor: &Processor, sizes: &Sizes, lines: &[f32], matrix: 
 }
 
 /// A matrix (columns, 4H) transposed, in panels of its columns: for each panel of C blocks of columns the rows (blocks, 4,
-/// W) of C W columns each. This is the right operand that takes gradients of gates back to what the gates were made of.
+/// W) of C W columns each. This is the right operand that takes gradients of gates back to what the gates were made of. A
+/// row of words of two numbers is of two units' gates.
 pub fn pack_transposed(processor: &Processor, sizes: &Sizes, matrix: &[f32], target: &mut [f32]) {
     let (length, target) = (4 * sizes.hidden, Shared::new(target));
     let columns = matrix.len() / length;
     let panels = column_panels(sizes.width, columns);
     processor.share(panels.clone().count(), MOVES_A_NUMBER * matrix.len(), |share| {
         for (first, blocks) in panels.clone().skip(share.start).take(share.len()) {
-            let across = blocks * sizes.width;
+            let (across, lines) = (blocks * sizes.width, sizes.words(sizes.all_gates()));
             // SAFETY: each panel is a part of its own, and each falls to one thread.
-            let panel = unsafe { target.write(first * sizes.all_gates()..(first + across) * sizes.all_gates()) };
+            let panel = unsafe { target.write(first * lines..(first + across) * lines) };
             if columns < first + across || !sizes.hidden.is_multiple_of(sizes.width) {
                 panel.fill(0.0);
             }
@@ -165,12 +193,10 @@ pub fn pack_transposed(processor: &Processor, sizes: &Sizes, matrix: &[f32], tar
                 for block in 0..sizes.blocks() {
                     let units = sizes.units(block);
                     for gate in 0..4 {
-                        let start = (block * 4 + gate) * sizes.width * across + column;
+                        let start = (block * 4 + gate) * sizes.words(sizes.width) * across + column;
                         let places = panel[start..].iter_mut().step_by(across);
-                        source[gate * sizes.hidden..][units.clone()]
-                            .iter()
-                            .zip(places)
-                            .for_each(|(from, to)| *to = *from);
+                        let numbers = &source[gate * sizes.hidden..][units.clone()];
+                        sizes.precision.copy(numbers, places);
                     }
                 }
             }
@@ -180,7 +206,7 @@ pub fn pack_transposed(processor: &Processor, sizes: &Sizes, matrix: &[f32], tar
 
 /// How long [`pack_transposed`]'s target is for a matrix of so many columns.
 pub fn transposed_length(sizes: &Sizes, columns: usize) -> usize {
-    columns.div_ceil(sizes.width) * sizes.width * sizes.all_gates()
+    columns.div_ceil(sizes.width) * sizes.width * sizes.words(sizes.all_gates())
 }
 
 /// A matrix (rows, columns) cut into panels of four vectors, (panels, rows, 4 W), the last one filled up.
@@ -228,6 +254,24 @@ impl Panels {
 
     /// Lays a matrix out so; `matrix` holds some or all of the rows.
     pub fn pack(&self, matrix: &[f32], target: &mut [f32]) {
+        self.pack_operand(Precision::Float32, matrix, target);
+    }
+
+    /// The same as the right operand of a product: a row of words of two numbers is of two rows of the matrix.
+    pub fn pack_operand(&self, precision: Precision, matrix: &[f32], target: &mut [f32]) {
+        if precision == Precision::BFloat16 {
+            for (row, numbers) in matrix.chunks(2 * self.length).enumerate() {
+                let (low, high) = numbers.split_at(self.length);
+                for panel in 0..self.count() {
+                    let first = panel * self.across();
+                    let number = |row: &[f32], column: usize| row.get(first + column).copied().unwrap_or(0.0);
+                    for (column, word) in target[self.place(panel, row)].iter_mut().enumerate() {
+                        *word = pair(number(low, column), number(high, column));
+                    }
+                }
+            }
+            return;
+        }
         for (row, numbers) in matrix.chunks_exact(self.length).enumerate() {
             for (panel, numbers) in numbers.chunks(self.across()).enumerate() {
                 let (real, filling) = target[self.place(panel, row)].split_at_mut(numbers.len());
@@ -239,14 +283,14 @@ impl Panels {
 
     /// The matrix transposed, as the kernels read transposed weights: for each of [`column_panels`] of its rows, all of its
     /// columns, filled up.
-    pub fn pack_transposed(&self, matrix: &[f32], target: &mut [f32]) {
-        let lines = self.count() * self.across();
+    pub fn pack_transposed(&self, precision: Precision, matrix: &[f32], target: &mut [f32]) {
+        let lines = precision.words(self.count() * self.across());
         target.fill(0.0);
         for (first, blocks) in column_panels(self.width, self.rows) {
             let across = blocks * self.width;
             let panel = &mut target[first * lines..][..across * lines];
             for (row, numbers) in matrix.chunks_exact(self.length).skip(first).take(across).enumerate() {
-                numbers.iter().zip(panel[row..].iter_mut().step_by(across)).for_each(|(from, to)| *to = *from);
+                precision.copy(numbers, panel[row..].iter_mut().step_by(across));
             }
         }
     }
@@ -264,8 +308,9 @@ impl Panels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::precision::unpair;
 
-    const SIZES: Sizes = Sizes { time: 1, batch: 1, input: 0, hidden: 3, width: 2 };
+    const SIZES: Sizes = Sizes { time: 1, batch: 1, input: 0, hidden: 3, width: 2, precision: Precision::Float32 };
 
     #[test]
     fn interleaving_fills_up_with_zeros_and_comes_back() {
@@ -292,5 +337,31 @@ mod tests {
         assert_eq!(rows[3], [4.0, 16.0]); // f of unit 1
         assert_eq!(rows[8], [2.0, 14.0]); // i of unit 2, second block
         assert_eq!(rows[9], [0.0, 0.0]); // filling
+    }
+
+    #[test]
+    fn a_word_of_two_numbers_is_of_two_neighbours_in_the_sum() {
+        let sizes = Sizes { precision: Precision::BFloat16, ..SIZES };
+        let matrix: Vec<f32> = (0..36).map(|number| number as f32).collect(); // (3, 4H)
+        let mut panels = [f32::NAN; 32];
+        pack_panels(&Processor::detect(), &sizes, &matrix, &mut panels);
+        let panels = panels.map(unpair);
+        assert_eq!(panels[..3], [[0.0, 12.0], [1.0, 13.0], [3.0, 15.0]]); // first block, rows 0 and 1: i, i, f
+        assert_eq!(panels[8..11], [[24.0, 0.0], [25.0, 0.0], [27.0, 0.0]]); // row 2 and none
+        assert_eq!(panels[16..18], [[2.0, 14.0], [0.0, 0.0]]); // second block: i and filling
+        let mut panel = vec![f32::NAN; transposed_length(&sizes, 2)];
+        pack_transposed(&Processor::detect(), &sizes, &matrix[..24], &mut panel);
+        let lines: Vec<_> = panel.chunks(2).map(|line| [unpair(line[0]), unpair(line[1])]).collect();
+        assert_eq!(lines.len(), 8);
+        assert_eq!(lines[0], [[0.0, 1.0], [12.0, 13.0]]); // i of units 0 and 1, both columns
+        assert_eq!(lines[1], [[3.0, 4.0], [15.0, 16.0]]); // f of units 0 and 1
+        assert_eq!(lines[4], [[2.0, 0.0], [14.0, 0.0]]); // i of unit 2 and of none
+        let panels = Panels { rows: 2, length: 5, width: 1 };
+        let mut words = [f32::NAN; 16];
+        panels.pack_operand(Precision::BFloat16, &matrix[..15], &mut words); // (3, 5)
+        let words = words.map(unpair);
+        assert_eq!(words[..4], [[0.0, 5.0], [1.0, 6.0], [2.0, 7.0], [3.0, 8.0]]);
+        assert_eq!(words[4..6], [[10.0, 0.0], [11.0, 0.0]]);
+        assert_eq!(words[8..10], [[4.0, 9.0], [0.0, 0.0]]);
     }
 }

@@ -100,6 +100,8 @@ pub struct Workspace {
     pub gates: Buffer,
     /// Cell states.
     pub cells: Buffer,
+    /// Words of the input vectors, of the hidden states and of the initial ones, where they are not the numbers themselves.
+    pub words: [Buffer; 3],
     /// Gradient of the cell state.
     pub cell_gradient: Buffer,
     /// Transposed weights in panels.

@@ -6,6 +6,7 @@
 //!
 //! - activations accurate to the bounds in [`activation`];
 //! - every sum in an order that depends on the sizes alone, so that results are the same bits for any number of threads;
+//! - operands of matrix products as they are or rounded to bfloat16 ([`Precision`]);
 //! - their memory from pools that go from one step to the next, with no allocation per time step.
 //!
 //! Hidden states of all time steps never become a tensor: candle would add their gradients up in passes of their own. The
@@ -37,6 +38,7 @@ mod head;
 mod lanes;
 mod layout;
 mod memory;
+mod precision;
 mod processor;
 mod sequence;
 mod softmax;
@@ -47,6 +49,7 @@ mod tile;
 pub use descent::{Clipping, Descent, Pass};
 pub(crate) use head::{Head, HeadMemory};
 pub(crate) use memory::{Link, Pool, Steps, Workspace};
+pub use precision::Precision;
 pub use processor::{Instructions, Processor};
 pub(crate) use sequence::{Sequence, Source};
 pub(crate) use stepwise::layer as stepwise;

@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
-use super::lanes::{self, Lanes, Portable};
+use super::{
+    lanes::{self, Lanes, Portable},
+    precision::Precision,
+};
 
-/// Instructions and threads.
+/// Instructions, threads and the precision of matrix products.
 ///
 /// Results are the same bits for any number of threads. They differ in their last digits between [`Instructions`] that
 /// round a product and a sum once and those that round twice.
@@ -15,6 +18,8 @@ pub struct Processor {
     /// Into how many parts work is cut. The threads themselves are candle's, one a core unless the environment says
     /// otherwise (`CANDLE_NUM_THREADS`, `RAYON_NUM_THREADS`): a second set would fight with them for the cores.
     pub threads: usize,
+    /// What the operands of matrix products are rounded to.
+    pub precision: Precision,
 }
 
 /// A set of vector instructions that this processor has.
@@ -28,6 +33,8 @@ enum Set {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Pairs,
     #[cfg(target_arch = "aarch64")]
     Neon,
 }
@@ -45,6 +52,9 @@ impl Instructions {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") {
+                if is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw") {
+                    sets.push(Set::Avx512Pairs);
+                }
                 sets.push(Set::Avx512);
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -65,6 +75,8 @@ impl Instructions {
             Set::Avx2 => lanes::Avx2::WIDTH,
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => lanes::Avx512::WIDTH,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Pairs => lanes::Avx512Pairs::WIDTH,
             #[cfg(target_arch = "aarch64")]
             Set::Neon => lanes::Neon::WIDTH,
         }
@@ -80,6 +92,9 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Set::Avx512 => unsafe { with_avx512(job) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Set::Avx512Pairs => unsafe { with_avx512_pairs(job) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: as above.
             Set::Neon => job.run(unsafe { lanes::Neon::new() }),
@@ -105,14 +120,23 @@ unsafe fn with_avx512(job: impl Job) {
     job.run(unsafe { lanes::Avx512::new() });
 }
 
+/// # Safety
+/// The processor has AVX-512F, AVX-512BW and AVX512-BF16.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn with_avx512_pairs(job: impl Job) {
+    // SAFETY: the caller's promise.
+    job.run(unsafe { lanes::Avx512Pairs::new() });
+}
+
 /// Work below this many multiplications is done before other threads would have woken up.
 const WORTH_A_THREAD: usize = 200_000;
 
 impl Processor {
-    /// The fastest instructions that the processor has, and as many threads as candle uses.
+    /// The fastest instructions that the processor has, as many threads as candle uses, and numbers as they are.
     pub fn detect() -> Self {
         let threads = candle_core::utils::barrier_pool().n_workers() + 1;
-        Self { instructions: Instructions::available()[0], threads }
+        Self { instructions: Instructions::available()[0], threads, precision: Precision::default() }
     }
 
     /// Cuts `0..count` into one range a thread and works on all of them at once, running the job that `job` makes for each.

@@ -10,6 +10,7 @@ use super::{
     gradient::{RowGradient, Vectors, WeightGradient},
     layout::{self, Sizes},
     memory::{Lease, Link, Pool, Shared, Steps, Workspace, lock},
+    precision::{Precision, again, operand},
     processor::Processor,
     tensors::{floats, with_floats},
 };
@@ -69,7 +70,8 @@ impl Sequence {
         if self.time * batch * length * hidden == 0 {
             bail!("lstm-sequence: no size may be zero, input {input:?}, weights {weights:?}, time {}", self.time);
         }
-        Ok(Sizes { time: self.time, batch, input: length, hidden, width: self.processor.instructions.width() })
+        let Processor { instructions, precision, .. } = self.processor;
+        Ok(Sizes { time: self.time, batch, input: length, hidden, width: instructions.width(), precision })
     }
 
     fn initial<'a>(&self, sizes: &Sizes, state: &'a [f32]) -> Initial<'a> {
@@ -78,9 +80,16 @@ impl Sequence {
 
     /// Hidden states of all steps and the final states (2, N, H), from packed weights.
     fn forward(&self, sizes: Sizes, work: &mut Workspace, vectors: Option<&[f32]>, initial: Initial<'_>) -> Vec<f32> {
-        let Workspace { ids, input_weights, recurrent_weights, bias, gates, cells, .. } = work;
+        let Workspace { ids, input_weights, recurrent_weights, bias, gates, cells, words, .. } = work;
         let mut steps = lock(&self.steps);
         let (states, width) = (sizes.batch * sizes.hidden, sizes.width);
+        let [vector_words, hidden_words, initial_words] = words;
+        let vectors = vectors.map(|vectors| operand(&self.processor, vectors, sizes.input, vector_words));
+        let hidden = Shared::new(steps.memory.hidden.sized(sizes.time * states));
+        let hidden_words = match sizes.precision {
+            Precision::Float32 => hidden,
+            _ => Shared::new(hidden_words.sized(sizes.time * sizes.batch * sizes.words(sizes.hidden))),
+        };
         let job = Forward {
             sizes,
             rows: 0..0,
@@ -90,9 +99,12 @@ impl Sequence {
             },
             recurrent: recurrent_weights.floats(),
             initial,
+            initial_words: initial
+                .map_or(&[], |(hidden, _)| operand(&self.processor, hidden, sizes.hidden, initial_words)),
             gates: Shared::new(gates.sized(sizes.time * sizes.batch * sizes.all_gates())),
             cells: Shared::new(cells.sized(sizes.time * sizes.batch * sizes.blocks() * width)),
-            hidden: Shared::new(steps.memory.hidden.sized(sizes.time * states)),
+            hidden,
+            hidden_words,
         };
         self.processor.run(sizes.batch, multiplications(&sizes), |rows| Forward { rows, ..job.clone() });
         let Steps { hidden, dropped, .. } = &mut steps.memory;
@@ -180,13 +192,14 @@ impl Sequence {
         let (input_part, rest) = interleaved.split_at_mut(sizes.input * lines);
         let (recurrent_part, bias_part) = rest.split_at_mut(sizes.hidden * lines);
         let steps = lock(&self.steps);
+        let [vector_words, hidden_words, initial_words] = &work.words;
         let recurrent = WeightGradient {
             sizes,
             rows: 0..0,
             length: sizes.hidden,
             vectors: Vectors::Before {
-                hidden: steps.memory.hidden.floats(),
-                initial: initial.map(|(hidden, _)| hidden),
+                hidden: again(sizes.precision, steps.memory.hidden.floats(), hidden_words),
+                initial: initial.map(|(hidden, _)| again(sizes.precision, hidden, initial_words)),
             },
             gates,
             gradient: Shared::new(recurrent_part),
@@ -195,7 +208,8 @@ impl Sequence {
         self.processor.run(sizes.hidden, work_of_product, |rows| WeightGradient { rows, ..recurrent.clone() });
         let ids = if let Some(vectors) = vectors {
             let (length, gradient) = (sizes.input, Shared::new(&mut *input_part));
-            let job = WeightGradient { vectors: Vectors::Input(vectors), length, gradient, ..recurrent };
+            let vectors = Vectors::Input(again(sizes.precision, vectors, vector_words));
+            let job = WeightGradient { vectors, length, gradient, ..recurrent };
             self.processor.run(length, work_of_product, |rows| WeightGradient { rows, ..job.clone() });
             None
         } else {
@@ -324,14 +338,14 @@ fn pack(processor: &Processor, sizes: &Sizes, weights: &[f32], ids: bool, work: 
     let (recurrent, bias) = rest.split_at(sizes.hidden * columns);
     let lines = sizes.all_gates();
     let packed_bias = work.bias.sized(lines);
-    let packed_input = work.input_weights.sized(sizes.input * lines);
     if ids {
-        layout::pack_rows(sizes, input, Some(bias), packed_input, packed_bias);
+        layout::pack_rows(sizes, input, Some(bias), work.input_weights.sized(sizes.input * lines), packed_bias);
     } else {
         layout::pack_rows(sizes, bias, None, packed_bias, &mut []);
-        layout::pack_panels(processor, sizes, input, packed_input);
+        layout::pack_panels(processor, sizes, input, work.input_weights.sized(sizes.words(sizes.input) * lines));
     }
-    layout::pack_panels(processor, sizes, recurrent, work.recurrent_weights.sized(sizes.hidden * lines));
+    let packed = work.recurrent_weights.sized(sizes.words(sizes.hidden) * lines);
+    layout::pack_panels(processor, sizes, recurrent, packed);
 }
 
 /// Copies ids (N, T) to (T, N) and refuses those that have no row.

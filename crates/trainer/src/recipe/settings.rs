@@ -29,6 +29,15 @@ pub enum Precision {
     Bfloat16,
 }
 
+impl From<Precision> for lstm::Precision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::Float32 => Self::Float32,
+            Precision::Bfloat16 => Self::BFloat16,
+        }
+    }
+}
+
 /// The text cut into overlapping windows, each read from a zero state to predict the one character after it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
