@@ -11,7 +11,9 @@ mod dist;
 mod download;
 mod evaluate;
 mod export;
+mod import;
 mod inspect;
+mod novelty;
 mod packages;
 mod prepare;
 mod project;
@@ -62,6 +64,10 @@ enum Task {
     Runs(runs::Arguments),
     /// Measure a run's best checkpoint on the splits of a text, in one of the ways that the field does.
     Evaluate(evaluate::Arguments),
+    /// Say how much of what a model writes stands word for word in its training text.
+    Novelty(novelty::Arguments),
+    /// Make a run of a network that PyTorch trained.
+    Import(import::Arguments),
     /// Write a run's best checkpoint as an ONNX file, checked in two engines.
     Export(export::Arguments),
     /// Build the sampler as one small static file, ready to copy.
@@ -100,6 +106,8 @@ fn run(task: &Task) -> Result<()> {
         Task::Recipes(arguments) => recipes::run(&project, arguments),
         Task::Runs(arguments) => runs::run(&project, arguments),
         Task::Evaluate(arguments) => evaluate::run(&project, arguments),
+        Task::Novelty(arguments) => novelty::run(&project, arguments),
+        Task::Import(arguments) => import::run(&project, arguments),
         Task::Export(arguments) => export::run(&project, arguments),
         Task::Dist(arguments) => dist::run(&project, arguments),
         Task::Bench(task) => bench::run(&project, task),

@@ -29,6 +29,10 @@ pub enum Command {
     Train(TrainArguments),
     /// Measure a checkpoint on a split of a text.
     Evaluate(EvaluateArguments),
+    /// Say how much of what a model writes stands word for word in the text that it was trained on.
+    Novelty(NoveltyArguments),
+    /// Make a checkpoint of a network that PyTorch trained.
+    Import(ImportArguments),
     /// List the recipes, or print one.
     Recipes(RecipesArguments),
 }
@@ -113,6 +117,55 @@ pub struct EvaluateArguments {
     /// Print one JSON object a split.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Say how much of what a model writes stands word for word in the text that it was trained on.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  trainer novelty --checkpoint R/checkpoints/00000310 --shards S\n  \
+                        trainer novelty --text sample.txt --shards S --json")]
+pub struct NoveltyArguments {
+    /// Folder of the shards that were trained on.
+    #[arg(long, value_name = "FOLDER")]
+    pub shards: PathBuf,
+    /// Folder of the checkpoint to sample.
+    #[arg(long, value_name = "FOLDER", required_unless_present = "text")]
+    pub checkpoint: Option<PathBuf>,
+    /// A text to measure in place of a sample.
+    #[arg(long, value_name = "FILE", conflicts_with = "checkpoint")]
+    pub text: Option<PathBuf>,
+    /// Characters to sample.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub length: usize,
+    /// Temperature to sample at.
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    pub temperature: f32,
+    /// Seed of the sample.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Make a checkpoint of a network that PyTorch trained.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  trainer import module.safetensors --output C          with card.json beside the file\n  \
+                        trainer import module.safetensors --shards S --output C"
+)]
+pub struct ImportArguments {
+    /// The safetensors file of a module with the fields embedding, lstm and output.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Folder of the checkpoint, made by this command.
+    #[arg(long, value_name = "FOLDER")]
+    pub output: PathBuf,
+    /// The shards that it was trained on, for its vocabulary; where not given, a card.json beside the file is read.
+    #[arg(long, value_name = "FOLDER")]
+    pub shards: Option<PathBuf>,
+    /// Characters of the windows that it was trained on; where not given, it carries its state.
+    #[arg(long, value_name = "N", requires = "shards", value_parser = clap::value_parser!(u32).range(1..))]
+    pub window: Option<u32>,
 }
 
 /// List the recipes, or print one.

@@ -130,6 +130,18 @@ pub enum Error {
         /// The character.
         character: String,
     },
+    /// A network from elsewhere has no vocabulary.
+    #[error("{path} does not say which character an id is: name the shards that it was trained on with --shards")]
+    NoVocabulary {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A network from elsewhere cannot be made a checkpoint.
+    #[error(transparent)]
+    Import(#[from] crate::import::Error),
+    /// The training text cannot be searched.
+    #[error(transparent)]
+    Novelty(#[from] crate::novelty::Error),
     /// A file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
@@ -212,11 +224,14 @@ impl Error {
             | Self::NoRun { .. }
             | Self::OtherRun { .. }
             | Self::NoSplit { .. }
+            | Self::NoVocabulary { .. }
             | Self::Decoding(_) => exit::USAGE,
             Self::TooShort { .. }
             | Self::TooShortForStreams { .. }
             | Self::NothingInCommon { .. }
             | Self::UnknownCharacter { .. }
+            | Self::Import(_)
+            | Self::Novelty(_)
             | Self::Read { .. }
             | Self::NewerCheckpoint { .. } => exit::BAD_INPUT,
             Self::NoCheckpoint { .. } | Self::DamagedCheckpoint { .. } => exit::DAMAGED,

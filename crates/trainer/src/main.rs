@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use trainer::arguments::{Arguments, Command, TrainArguments, TrainConfig};
 use trainer::command::evaluate::{Measured, evaluate};
+use trainer::command::import::import;
+use trainer::command::novelty::novelty;
 use trainer::command::recipes::recipes;
 use trainer::command::train::train;
 use trainer::{Error, Result};
@@ -17,6 +19,13 @@ fn main() -> ExitCode {
         Command::Evaluate(arguments) => evaluate(&arguments, &mut |measured| {
             print_measured(measured, arguments.json);
             Ok(())
+        }),
+        Command::Novelty(arguments) => novelty(&arguments).map(|novelty| {
+            if arguments.json { println!("{}", serde_json::json!(novelty)) } else { println!("{novelty}") }
+        }),
+        Command::Import(arguments) => import(&arguments).map(|card| {
+            let (output, parameters) = (arguments.output.display(), card.size.parameters());
+            eprintln!("{output}: {parameters} parameters, {} characters", card.vocabulary.len());
         }),
         Command::Recipes(arguments) => recipes(&arguments, &mut std::io::stdout()),
     };

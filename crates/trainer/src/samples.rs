@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use decoding::{Decoding, Options, Rng};
-use lstm::{CharLstm, Outputs};
+use lstm::{CharLstm, Outputs, State};
 use model_card::{Context, Decoder, Vocabulary};
 
 use crate::recipe::SampleSettings;
@@ -21,8 +21,6 @@ pub struct Printout<'n> {
     pub context: Context,
     /// How much, and at which temperatures.
     pub settings: &'n SampleSettings,
-    /// The device that the network is on.
-    pub device: &'n Device,
 }
 
 impl Printout<'_> {
@@ -40,26 +38,46 @@ impl Printout<'_> {
             let mut decoding = Decoding::new(Options { temperature, ..Options::default() })?;
             let mut rng = Rng::seed(seed);
             let mut decoder = Decoder::default();
-            let (mut input, mut state) = (excerpt.to_vec(), None);
+            let mut writer = Writer::new(self.network, self.context, excerpt);
             for _ in 0..self.settings.length {
-                let ids = Tensor::from_slice(&input, (1, input.len()), self.device)?; // (1, T)
-                let (logits, next_state) = self.network.forward(&ids, state.as_ref(), Outputs::Last)?; // (1, V)
-                let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
-                let next = decoding.choose(&logits, &mut rng) as u32;
+                let next = writer.next(&mut decoding, &mut rng)?;
                 page.push(decoder.push(self.vocabulary, next))?;
-                match self.context {
-                    Context::Window { .. } => {
-                        input.rotate_left(1);
-                        input.pop();
-                        input.push(next);
-                    }
-                    Context::Stateful => (input, state) = (vec![next], Some(next_state.detach())),
-                }
             }
             page.push(decoder.finish())?;
             page.push("\n")?;
         }
         Ok(page.text)
+    }
+}
+
+/// A network that goes on from a text, token by token.
+pub(crate) struct Writer<'n> {
+    network: &'n CharLstm,
+    context: Context,
+    input: Vec<u32>,
+    state: Option<State>,
+}
+
+impl<'n> Writer<'n> {
+    /// Goes on from `start`, which is not empty.
+    pub(crate) fn new(network: &'n CharLstm, context: Context, start: &[u32]) -> Self {
+        Self { network, context, input: start.to_vec(), state: None }
+    }
+
+    /// The next token, and what the network reads for the one after it.
+    pub(crate) fn next(&mut self, decoding: &mut Decoding, rng: &mut Rng) -> Result<u32> {
+        let ids = Tensor::from_slice(&self.input, (1, self.input.len()), self.network.device())?; // (1, T)
+        let (logits, state) = self.network.forward(&ids, self.state.as_ref(), Outputs::Last)?; // (1, V)
+        let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+        let next = decoding.choose(&logits, rng) as u32;
+        match self.context {
+            Context::Window { .. } => {
+                self.input.remove(0);
+                self.input.push(next);
+            }
+            Context::Stateful => (self.input, self.state) = (vec![next], Some(state.detach())),
+        }
+        Ok(next)
     }
 }
 

@@ -143,7 +143,6 @@ impl<'c> Training<'c> {
     /// One step of the optimiser. A loss or a gradient that is no longer a number, or a loss far beyond a guess, ends it
     /// with [`Error::Diverged`], before the weights have changed.
     pub fn step(&mut self) -> Result<Step> {
-        let started = std::time::Instant::now();
         let learning_rate = self.learning_rate();
         let batches = self.recipe.accumulate.min(self.epoch.len() - self.progress.batch);
         let mut sums: Option<Vec<Tensor>> = None;
@@ -181,7 +180,6 @@ impl<'c> Training<'c> {
         progress.loss += loss_sum;
         progress.targets += targets;
         progress.trained += targets;
-        progress.elapsed += started.elapsed().as_secs_f64();
         let ends_epoch = progress.batch == self.epoch.len();
         if ends_epoch {
             (progress.epoch, progress.batch) = (progress.epoch + 1, 0);

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::arguments::{NewRun, Resume, TrainConfig};
 use crate::checkpoint::{self, Best, Position};
+use crate::command::novelty;
 use crate::evaluation::{Protocol, STREAMS, evaluate};
 use crate::progress::Bar;
 use crate::randomness::{Purpose, derive};
@@ -21,6 +22,12 @@ use crate::run::{Metrics, RunConfig, RunFolder, Times};
 use crate::training::{Step, Training};
 use crate::transfer::transfer;
 use crate::{Error, Printout, Result, device};
+
+/// Characters sampled at the end to see how much of them is copied.
+const NOVELTY_LENGTH: usize = 2_000;
+
+/// Characters of a text that is searched for copies at the end of training: a second's work.
+const NOVELTY_LIMIT: usize = 20_000_000;
 
 /// What a training left behind.
 #[derive(Debug, Serialize)]
@@ -239,6 +246,7 @@ impl<'s> Session<'s> {
         if recipe.samples.every == 0 {
             self.print_samples(&training)?;
         }
+        self.report_novelty(&training)?;
         let last = self.run.checkpoints().join(checkpoint::name(training.progress().step));
         let best_path = best.map(|best| self.run.checkpoints().join(checkpoint::name(best.step)));
         Ok(Outcome {
@@ -338,6 +346,19 @@ impl<'s> Session<'s> {
         tokens.to_vec(start..start + length)
     }
 
+    /// One line on how much of what the model writes is copied; left out where searching the text would take long.
+    fn report_novelty(&self, training: &Training<'_>) -> Result<()> {
+        if text(self.corpus).len() > NOVELTY_LIMIT {
+            return Ok(());
+        }
+        let network = training.result()?;
+        let card = self.card(&network, training, None);
+        let sample = novelty::write(&network, &card, NOVELTY_LENGTH, 1.0, self.config.seed)?;
+        let found = novelty::measure(self.corpus, &sample)?;
+        eprintln!("{}", found.in_short());
+        Ok(())
+    }
+
     fn print_samples(&self, training: &Training<'_>) -> Result<()> {
         let settings = &self.recipe().samples;
         if settings.length == 0 {
@@ -349,7 +370,6 @@ impl<'s> Session<'s> {
             vocabulary: self.corpus.vocabulary(),
             context: self.recipe().context(),
             settings,
-            device: self.device,
         };
         let mut out: Box<dyn Write> = if self.json { Box::new(sink()) } else { Box::new(stdout()) };
         let (step, epoch) = (training.progress().step, training.progress().epoch - 1);

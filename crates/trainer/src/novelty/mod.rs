@@ -126,6 +126,22 @@ impl Novelty {
     }
 }
 
+impl Novelty {
+    /// One line of it.
+    pub fn in_short(&self) -> String {
+        let length = |overlap: &Overlap| overlap.longest.as_ref().map_or(0, |passage| passage.length);
+        let yardstick = self
+            .validation
+            .as_ref()
+            .map_or(String::new(), |text| format!(", and {} of as much of the validation text", length(text)));
+        format!(
+            "novelty: the longest passage of {} sampled characters that stands in the training text has {}{yardstick}",
+            self.sample.length,
+            length(&self.sample)
+        )
+    }
+}
+
 impl Overlap {
     /// Holds one text against the training text.
     ///
