@@ -51,7 +51,7 @@ fn every_implementation_leaves_out_the_same() {
         let network = network(input, layers);
         let expected = results(&network, Implementation::Naive, outputs, &dropout);
         for instructions in Instructions::available() {
-            let how = Implementation::Fused(Processor { instructions, threads: 2 });
+            let how = Implementation::Fused(Processor { instructions, threads: 2, ..Processor::detect() });
             let found = results(&network, how, outputs, &dropout);
             for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 for (found, expected) in found.iter().zip(expected) {

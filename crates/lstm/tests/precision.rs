@@ -8,7 +8,7 @@ use candle_nn::ops::sigmoid;
 use cases::{CASE, Case, cases, numbers};
 use lstm::{
     CharLstm, Implementation, Outputs, Precision, State,
-    kernels::{Instructions, Processor, RmsProp},
+    kernels::{Clipping, Descent, Instructions, Pass, Processor},
     naive,
 };
 
@@ -197,7 +197,8 @@ fn training_goes_as_without_rounding() {
     let (ids, targets) = (batch(0), batch(1));
     let train = |precision: Precision| {
         let network = case.network().with_precision(precision);
-        let rule = RmsProp { learning_rate: 3e-3, decay: 0.9, epsilon: 1e-7, processor: Processor::detect() };
+        let descent = Descent { processor: Processor::detect() };
+        let step = Pass::Quotient { rate: 3e-3, correction: 1.0, epsilon: 1e-7, shrink: 0.0 };
         let variables = network.variables();
         let squares: Vec<Tensor> = variables.iter().map(|variable: &Var| variable.zeros_like().unwrap()).collect();
         let mut losses = vec![];
@@ -205,7 +206,9 @@ fn training_goes_as_without_rounding() {
             let (loss, _) = network.loss(&ids, &targets, None, Outputs::All).unwrap();
             let gradients = loss.backward().unwrap();
             for (variable, square) in variables.iter().zip(&squares) {
-                rule.update(variable, square, gradients.get(variable).unwrap()).unwrap();
+                let gradient = gradients.get(variable).unwrap();
+                descent.remember(square, gradient, Clipping::NONE, Pass::MeanSquare { keep: 0.9 }).unwrap();
+                descent.divide(variable, gradient, square, Clipping::NONE, step).unwrap();
             }
             losses.push(loss.to_scalar::<f32>().unwrap());
         }

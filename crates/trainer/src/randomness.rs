@@ -16,6 +16,8 @@ pub enum Purpose {
     Samples = 4,
     /// What a batch leaves out.
     Dropout = 5,
+    /// Which streams forget.
+    Reset = 6,
 }
 
 /// A seed for one purpose in one epoch: the first draw of `ChaCha8`'s stream of that number.

@@ -193,8 +193,9 @@ impl<'c> Training<'c> {
     fn gradients(&mut self, index: usize) -> Result<(f64, usize, Vec<Tensor>)> {
         let batch = self.epoch.batch(index, &self.device)?;
         let dropout = self.dropout(index);
+        let state = self.state.as_ref().map(|state| self.partly_forgotten(state, index)).transpose()?;
         let (loss, state) =
-            self.network.loss_with_dropout(&batch.ids, &batch.targets, self.state.as_ref(), batch.outputs, &dropout)?;
+            self.network.loss_with_dropout(&batch.ids, &batch.targets, state.as_ref(), batch.outputs, &dropout)?;
         let gradients = loss.backward()?;
         let gradients = self
             .network
@@ -204,6 +205,20 @@ impl<'c> Training<'c> {
             .collect::<Result<_>>()?;
         self.state = self.epoch.carries_state().then(|| state.detach());
         Ok((f64::from(loss.to_scalar::<f32>()?), batch.count, gradients))
+    }
+
+    /// The state with the rows of some streams set to zero.
+    fn partly_forgotten(&self, state: &State, batch: usize) -> Result<State> {
+        let share = self.recipe.streams.map_or(0.0, |streams| streams.reset);
+        if share == 0.0 {
+            return Ok(state.clone());
+        }
+        let seed = derive(derive(self.seed, Purpose::Reset, self.progress.epoch), Purpose::Reset, batch);
+        let forgets = |row: usize| derive(seed, Purpose::Reset, row) as f64 / u64::MAX as f64 <= share;
+        let rows = state.hidden.dim(1)?;
+        let kept: Vec<f32> = (0..rows).map(|row| if forgets(row) { 0.0 } else { 1.0 }).collect();
+        let kept = Tensor::from_vec(kept, (1, rows, 1), &self.device)?; // (1, N, 1)
+        Ok(State { hidden: state.hidden.broadcast_mul(&kept)?, cell: state.cell.broadcast_mul(&kept)? })
     }
 
     fn dropout(&self, batch: usize) -> Dropout {

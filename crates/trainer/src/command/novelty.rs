@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use candle_core::Device;
-use corpus::{Corpus, Split, Tokens};
+use corpus::{Corpus, Split};
 use decoding::{Decoding, Options, Rng};
 use lstm::CharLstm;
-use model_card::{Context, ModelCard};
+use model_card::ModelCard;
 
 use crate::arguments::NoveltyArguments;
 use crate::novelty::Novelty;

@@ -179,6 +179,9 @@ impl Recipe {
         for (field, rate) in [("input", input), ("between", between), ("output", output), ("recurrent", recurrent)] {
             within(&format!("dropout.{field}"), f64::from(rate), 0.0..1.0)?;
         }
+        if let Some(StreamSettings { reset, .. }) = self.streams {
+            within("streams.reset", reset, 0.0..1.0)?;
+        }
         if let Some(AverageSettings { decay }) = self.average {
             within("average.decay", decay, 0.0..1.0)?;
         }

@@ -55,6 +55,10 @@ pub struct WindowSettings {
 pub struct StreamSettings {
     /// Characters of a piece: T, through which gradients flow.
     pub time: usize,
+    /// Share of the streams whose state is forgotten before a piece, from 0 up to 1, so that the network learns to start
+    /// anywhere.
+    #[serde(default)]
+    pub reset: f64,
 }
 
 /// The optimiser and its settings.
