@@ -225,6 +225,6 @@ fn training_goes_as_without_rounding() {
     let (exact, rounded) = (train(Precision::Float32), train(Precision::BFloat16));
     assert!(exact[59] < 0.5 * exact[0], "the task is learnt: {exact:?}");
     for (step, (exact, rounded)) in exact.iter().zip(&rounded).enumerate() {
-        assert!((exact - rounded).abs() <= 0.05 * exact, "step {step}: {rounded} where {exact} is expected");
+        assert!((exact - rounded).abs() <= 0.1 * exact, "step {step}: {rounded} where {exact} is expected");
     }
 }
