@@ -2,7 +2,8 @@
 //!
 //! A kernel reads its operands in words of 32 bits. A word holds one `f32`, or two neighbours along the dimension that the
 //! product sums over as bfloat16: the upper half of an `f32`, rounded to the nearest, ties to even. Everything but the
-//! operands stays `f32`: sums, gates, states, the weights that are trained and their gradients.
+//! operands stays `f32`: sums, gates, states, the weights that are trained and their gradients. Gradients of gates are
+//! operands, and where they are rounded biases and one-hot inputs get sums of rounded numbers too.
 
 use std::ops::Range;
 
