@@ -50,6 +50,9 @@ enum Subcommands {
         json: bool,
     },
     /// Says how surprising each line of a text is, in bits a character
+    ///
+    /// Texts of any size are read in the same few megabytes of memory. So that this holds for a text without line ends too,
+    /// a line of more than 64 KiB is taken in pieces, each shown as a line under the same number.
     Score(ScoreArguments),
 }
 
