@@ -95,6 +95,10 @@ pub fn write(program: &Path, model: &[u8], output: &Path) -> Result<()> {
     if output.is_dir() {
         return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
     }
+    // A device would be replaced by the file.
+    if fs::metadata(output).is_ok_and(|existing| !existing.is_file()) {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file")));
+    }
     let head = read_program(program)?;
     let write = || {
         let mut file = File::create(&temporary)?;
@@ -213,6 +217,16 @@ mod tests {
         let message = write(&program, b"", folder.path()).unwrap_err().to_string();
         assert!(message.contains("cannot write"), "{message}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_not_replaced() {
+        use std::os::unix::fs::FileTypeExt;
+        let (_folder, program) = bundled();
+        let message = write(&program, b"", Path::new("/dev/null")).unwrap_err().to_string();
+        assert!(message.contains("no ordinary file"), "{message}");
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
     }
 
     proptest! {
