@@ -2,20 +2,18 @@
 
 #![cfg(target_os = "linux")]
 
+mod common;
+
 use std::{
     fs,
     io::Write,
     process::{Command, Stdio},
 };
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_scrimshaw");
+use common::{PROGRAM, data, text, with_input};
 
 /// Begins every colour.
 const ESCAPE: char = '\u{1b}';
-
-fn data(name: &str) -> String {
-    format!("{}/tests/data/{name}.onnx", env!("CARGO_MANIFEST_DIR"))
-}
 
 /// What a command line of a shell shows on a pseudo-terminal, with `input` typed; `None` without util-linux' `script`.
 fn in_terminal(line: &str, environment: &[(&str, &str)], input: &str) -> Option<String> {
@@ -43,12 +41,12 @@ fn in_terminal(line: &str, environment: &[(&str, &str)], input: &str) -> Option<
 fn a_terminal_has_colours_unless_they_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = folder.path().join("elsewhere").display().to_string();
-    let text = folder.path().join("text.txt");
-    fs::write(&text, "the sea was calm.\n").unwrap();
+    let lines = folder.path().join("text.txt");
+    fs::write(&lines, "the sea was calm.\n").unwrap();
     let with_model = format!("'{PROGRAM}' --model '{}'", data("stateful"));
     let explain = format!("{with_model} --explain --length 20 --seed 1");
     let interactive = format!("{with_model} --interactive --prompt sea");
-    let score = format!("{with_model} score --top 1 --mark 0 '{}'", text.display());
+    let score = format!("{with_model} score --top 1 --mark 0 '{}'", lines.display());
     let plain: &[(&str, &str)] = &[];
     let cases = [
         (explain.clone(), plain, "", true),
@@ -121,8 +119,8 @@ fn a_longer_text_takes_no_more_memory() {
     for (model, flags, piece, count) in cases {
         let arguments = [&["--model", model], flags].concat();
         // One character that is known comes first.
-        let text = |count| ["a".to_string()].into_iter().chain((0..count / 100).map(|_| piece.repeat(100)));
-        let [short, long] = [count, 3 * count].map(|count| peak(&arguments, text(count)));
+        let pieces = |count| ["a".to_string()].into_iter().chain((0..count / 100).map(|_| piece.repeat(100)));
+        let [short, long] = [count, 3 * count].map(|count| peak(&arguments, pieces(count)));
         // Four bytes a character would be 2.6 MiB, a line kept as such many more.
         assert!(long < short + 2048, "{flags:?} over {piece:?}: {short} KiB, and {long} KiB for three times as much");
     }
@@ -130,14 +128,8 @@ fn a_longer_text_takes_no_more_memory() {
 
 #[test]
 fn lines_without_a_known_character_are_lines_all_the_same() {
-    let mut child = Command::new(PROGRAM)
-        .args(["score", "--json", "--skip-unknown", "--model", &data("window")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(b"\nab\nx\n\ncd\n\n").unwrap();
-    let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let score = ["score", "--json", "--skip-unknown", "--model", &data("window")];
+    let output = text(&with_input(&score, b"\nab\nx\n\ncd\n\n"));
     let objects: Vec<serde_json::Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let lines: Vec<_> = objects[..6]
         .iter()
