@@ -123,7 +123,7 @@ fn a_bundle_that_does_not_fit_leaves_what_was_there() {
     let pirate = folder.path().join("pirate");
     fs::write(&pirate, "the earlier one").unwrap();
     let bundle = format!("bundle --model '{}' --output '{}'", data("stateful"), pirate.display());
-    let script = format!("trap '' XFSZ; ulimit -f 100; exec '{}' {bundle}", PROGRAM);
+    let script = format!("trap '' XFSZ; ulimit -f 100; exec '{PROGRAM}' {bundle}");
     fails(&command("sh", &["-c", &script]).output().unwrap(), 5, "cannot write");
     assert_eq!(fs::read_to_string(&pirate).unwrap(), "the earlier one");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
