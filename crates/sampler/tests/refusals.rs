@@ -61,7 +61,11 @@ fn a_damaged_model_is_refused() {
     };
     // 2^61 + 1 times 2^61 + 63, which is 63 in 64 bits: numbers of which there might be enough.
     let wraps = b"\x81\x80\x80\x80\x80\x80\x80\x80\x20\xbf\x80\x80\x80\x80\x80\x80\x80\x20";
+    let claim = (br#""hidden": 8, "layers": 2"#, br#""hidden":9999,"layers":2"#);
+    let place = bytes.windows(claim.0.len()).position(|window| window == claim.0).unwrap();
+    let (before, after) = (&bytes[..place], &bytes[place + claim.0.len()..]);
     let damage = [
+        ("a card with a larger state", [before, claim.1, after].concat(), "no room for their weights"),
         ("cut short", bytes[..bytes.len() / 2].to_vec(), "announces"),
         ("cut by a byte", bytes[..bytes.len() - 1].to_vec(), "announces"),
         ("empty", Vec::new(), "it is empty"),
