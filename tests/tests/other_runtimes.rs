@@ -32,8 +32,9 @@ struct Written {
     likeliest: Vec<Vec<f64>>,
 }
 
-/// A workplace with two models that were trained for a moment: of a tale by windows, and of names by bytes.
-fn models() -> (Workplace, [Case<'static>; 4]) {
+/// A workplace with two models that were trained for a moment, of a tale by windows and of names by bytes; and the small
+/// ones beside the sampler's tests, whose weights are so large that every token of a window tells.
+fn models() -> (Workplace, [Case<'static>; 7]) {
     let place = Workplace::new();
     let tale = place.write("tale.txt", &story()[..6_000]);
     let names = place.write("names.txt", NAMES.repeat(200));
@@ -46,11 +47,15 @@ fn models() -> (Workplace, [Case<'static>; 4]) {
     };
     let tale = train("tale", &tale, &["--lowercase", "--newlines", "lf"]);
     let names = train("names", &names, &["--unit", "byte", "--lines", "--nfc"]);
-    let cases: [Case; 4] = [
+    let small = |name| root().join(format!("crates/sampler/tests/data/{name}.onnx"));
+    let cases: [Case; 7] = [
         ("windows", tale.clone(), "The SHIP\r\nwas ", &[]),
         ("a carried state", tale, "The ship, and all that were in her, ", &["--stateful"]),
         ("bytes", names.clone(), "Jose\u{301}", &["--stateful"]),
         ("a document from its beginning", names, "", &[]),
+        ("a small window", small("window"), "abcdefghhgfedcba", &[]),
+        ("two layers", small("stateful"), "The sea ", &[]),
+        ("broken bytes", small("bytes"), "a\u{e9}", &[]),
     ];
     (place, cases)
 }
