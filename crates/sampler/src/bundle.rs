@@ -92,9 +92,6 @@ pub fn read(program: &Path) -> Result<Option<Vec<u8>>> {
 pub fn write(program: &Path, model: &[u8], output: &Path) -> Result<()> {
     let temporary = temporary_path(output);
     let failed = |source| Error::Write { path: output.to_path_buf(), source };
-    if output.is_dir() {
-        return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
-    }
     // A device would be replaced by the file.
     if fs::metadata(output).is_ok_and(|existing| !existing.is_file()) {
         return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file")));

@@ -35,16 +35,9 @@ pub enum Error {
         /// Bytes that the file still has.
         left: usize,
     },
-    /// A tensor of the graph is said to be larger than the file that holds it.
-    #[error(
-        "the ONNX file is damaged: a tensor in it claims {} numbers, more than the file has room for; \
-         copy or export it again",
-        .0.map_or("more than 2^64".into(), |count| count.to_string())
-    )]
-    Oversized(
-        /// The product of its dimensions; `None` where that is no 64-bit number.
-        Option<u64>,
-    ),
+    /// The graph or the card speaks of more numbers than the file has bytes for.
+    #[error("the ONNX file is damaged: {0} than the file has room for; copy or export it again")]
+    Oversized(&'static str),
     /// The operator set is none that this program knows.
     #[error(
         "the ONNX file uses operator set {found}, and this program knows {} to {}; \

@@ -65,7 +65,7 @@ fn a_damaged_model_is_refused() {
     let place = bytes.windows(claim.0.len()).position(|window| window == claim.0).unwrap();
     let (before, after) = (&bytes[..place], &bytes[place + claim.0.len()..]);
     let damage = [
-        ("a card with a larger state", [before, claim.1, after].concat(), "no room for their weights"),
+        ("a card with a larger state", [before, claim.1, after].concat(), "its card claims more cells"),
         ("cut short", bytes[..bytes.len() / 2].to_vec(), "announces"),
         ("cut by a byte", bytes[..bytes.len() - 1].to_vec(), "announces"),
         ("empty", Vec::new(), "it is empty"),
@@ -74,8 +74,8 @@ fn a_damaged_model_is_refused() {
             vec![0x08, 0x08, 0x3a, 0xff, 0xff, 0xff, 0xff, 0x07, 1, 2, 3],
             "announces 2147483647 bytes",
         ),
-        ("a tensor of 2 GB", with_tensor(b"\x80\x80\x80\x80\x08"), "claims 2147483648 numbers"),
-        ("a tensor of more than there is memory", with_tensor(wraps), "more than 2^64 numbers"),
+        ("a tensor of 2 GB", with_tensor(b"\x80\x80\x80\x80\x08"), "a tensor in it claims more numbers"),
+        ("a tensor of more than there is memory", with_tensor(wraps), "a tensor in it claims more numbers"),
     ];
     for (name, bytes, part) in damage {
         eprintln!("{name}");

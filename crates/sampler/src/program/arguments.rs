@@ -50,9 +50,6 @@ enum Subcommands {
         json: bool,
     },
     /// Says how surprising each line of a text is, in bits a character
-    ///
-    /// Texts of any size are read in the same few megabytes of memory. So that this holds for a text without line ends too,
-    /// a line of more than 64 KiB is taken in pieces, each shown as a line under the same number.
     Score(ScoreArguments),
 }
 
@@ -121,7 +118,7 @@ enum JsonArgument {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line is one")]
 struct ScoreArguments {
-    /// The texts; none, or `-`, is standard input
+    /// The texts; none, or `-`, is standard input; lines of more than 64 KiB are taken in pieces
     files: Vec<PathBuf>,
     /// Only the N most surprising lines, with the surprising characters marked
     #[arg(long, value_name = "N", conflicts_with = "total")]
