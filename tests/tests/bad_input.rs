@@ -64,7 +64,7 @@ fn a_dataset_that_nobody_declared() {
 
 #[test]
 fn shards_that_were_damaged() {
-    let damages: [Damage; 3] = [
+    let damages: [Damage; 5] = [
         ("a truncated shard", |place, shard| {
             let path = place.path(shard);
             let bytes = fs::read(&path).unwrap();
@@ -76,6 +76,13 @@ fn shards_that_were_damaged() {
             let last = bytes.len() - 1;
             bytes[last] ^= 1;
             fs::write(&path, bytes).unwrap();
+        }),
+        ("a deleted shard", |place, shard| fs::remove_file(place.path(shard)).unwrap()),
+        ("an index that lists the shards of another run", |place, _| {
+            // As many characters, of the same vocabulary.
+            let input = place.write("other.txt", TEXT.chars().rev().collect::<String>());
+            place.xtask(&["prepare", "--input", input.to_str().unwrap(), "--name", "other"]).success();
+            fs::copy(place.path("other/shards/index.json"), place.path("text/shards/index.json")).unwrap();
         }),
         ("a shard of another vocabulary", |place, shard| {
             let input = place.write("other.txt", TEXT.to_uppercase());

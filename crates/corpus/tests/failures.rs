@@ -241,6 +241,36 @@ fn a_full_disk_leaves_what_was_there() {
     assert!(!place.path("new").exists());
 }
 
+/// The disk itself, where this user may mount a small one for one process.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_small_disk_keeps_the_earlier_corpus() {
+    let place = Place::new();
+    place.file("tale.txt", TALE);
+    place.file("long.txt", TALE.repeat(10_000));
+    fs::create_dir(place.path("disk")).unwrap();
+    let prepare = |name: &str| format!("'{BINARY}' prepare -i {name} -o disk/shards -n test");
+    let full = format!("{}; [ $? = {CANNOT_WRITE} ] || exit 99", prepare("long.txt"));
+    let (first, last) = (prepare("tale.txt"), format!("exec '{BINARY}' inspect disk/shards --json"));
+    let mount = "mount -t tmpfs -o size=256k tmpfs disk || exit 98";
+    let script =
+        format!("{mount}; {first} || exit 97; find disk -type f | wc -l; {full}; find disk -type f | wc -l; {last}");
+    let unshare = ["--mount", "--map-root-user", "sh", "-c", &script];
+    let output = std::process::Command::new("unshare").args(unshare).current_dir(place.path(".")).output();
+    let Some(output) = output.ok().filter(|output| !matches!(output.status.code(), Some(1 | 98))) else {
+        eprintln!("skipped: this user may not mount a disk");
+        return;
+    };
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    assert!(stderr.contains("cannot write disk/shards") && stderr.contains("free space"), "{stderr}");
+    let counts: Vec<&str> = stdout.lines().take(2).collect();
+    assert_eq!(counts, ["3", "3"], "lock, index and shard: {stdout}");
+    let report = stdout.lines().skip(2).collect::<String>();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["sound"], &report["characters"]), (&true.into(), &TALE.len().into()));
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_leaves_nothing() {

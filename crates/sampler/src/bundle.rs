@@ -92,8 +92,9 @@ pub fn read(program: &Path) -> Result<Option<Vec<u8>>> {
 pub fn write(program: &Path, model: &[u8], output: &Path) -> Result<()> {
     let temporary = temporary_path(output);
     let failed = |source| Error::Write { path: output.to_path_buf(), source };
-    if output.is_dir() {
-        return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
+    // A device would be replaced by the file.
+    if fs::metadata(output).is_ok_and(|existing| !existing.is_file()) {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file")));
     }
     let head = read_program(program)?;
     let write = || {
@@ -213,6 +214,16 @@ mod tests {
         let message = write(&program, b"", folder.path()).unwrap_err().to_string();
         assert!(message.contains("cannot write"), "{message}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_not_replaced() {
+        use std::os::unix::fs::FileTypeExt;
+        let (_folder, program) = bundled();
+        let message = write(&program, b"", Path::new("/dev/null")).unwrap_err().to_string();
+        assert!(message.contains("no ordinary file"), "{message}");
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
     }
 
     proptest! {

@@ -35,6 +35,9 @@ pub enum Error {
         /// Bytes that the file still has.
         left: usize,
     },
+    /// The graph or the card speaks of more numbers than the file has bytes for.
+    #[error("the ONNX file is damaged: {0} than the file has room for; copy or export it again")]
+    Oversized(&'static str),
     /// The operator set is none that this program knows.
     #[error(
         "the ONNX file uses operator set {found}, and this program knows {} to {}; \

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use model_card::{Context, ModelCard};
+use model_card::{Context, ModelCard, ModelSize};
 
 use crate::{Engine, Error, Header, Network, Result};
 
@@ -24,6 +24,7 @@ impl Model {
     /// Opens an ONNX file that was read into memory.
     pub fn from_bytes(bytes: &[u8], engine: &Engine) -> Result<Self> {
         let card = read_card(bytes)?;
+        check_room(card.size, bytes.len())?;
         let network = Network::open(bytes, card.size, engine)?;
         Ok(Self { card, network })
     }
@@ -47,8 +48,43 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })
 }
 
+/// Refuses sizes whose recurrent weights, four bits each or more, are more than `length` bytes hold: the graph may leave its
+/// dimensions open, and the state is made as large as the card says.
+fn check_room(size: ModelSize, length: usize) -> Result<()> {
+    let weights = size.hidden.checked_pow(2).and_then(|square| square.checked_mul(size.layers));
+    // Half a byte for each of four gates.
+    if weights.is_some_and(|weights| weights <= length / 2) {
+        return Ok(());
+    }
+    Err(Error::Oversized("its card claims more cells"))
+}
+
 /// The card of an ONNX file, without opening the graph.
 pub fn read_card(bytes: &[u8]) -> Result<ModelCard> {
     let card = Header::read(bytes)?.card.ok_or(Error::NoCard)?;
     ModelCard::from_json(&card).map_err(Error::Card)
+}
+
+#[cfg(test)]
+mod tests {
+    use model_card::InputEncoding;
+
+    use super::*;
+
+    #[test]
+    fn a_card_cannot_claim_more_cells_than_the_file_has_weights_for() {
+        let size = |layers, hidden| ModelSize { vocabulary: 2, hidden, layers, input: InputEncoding::OneHot };
+        let cases = [
+            (size(1, 8), true),
+            (size(2, 22), true),
+            (size(2, 23), false),
+            (size(1 << 40, 1), false),
+            (size(2, 1 << 40), false),
+            (size(usize::MAX, usize::MAX), false),
+        ];
+        for (size, fits) in cases {
+            // Of 2 * 22 * 22 cells' four gates, half a byte each: 1936.
+            assert_eq!(check_room(size, 2000).is_ok(), fits, "{size:?}");
+        }
+    }
 }

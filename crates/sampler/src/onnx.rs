@@ -1,8 +1,9 @@
 //! The outermost layer of an ONNX file: what must be known before an engine may see it.
 //!
-//! An ONNX file is a `ModelProto` in protocol buffers (onnx.proto). Only its top-level fields are walked here: the
-//! operator sets (field 8) and the metadata (field 14); the graph (field 7) is stepped over. Nothing is allocated by a
-//! length that the file claims, and every claim is held against the bytes that are there.
+//! An ONNX file is a `ModelProto` in protocol buffers (onnx.proto). Its operator sets (field 8) and its metadata (field
+//! 14) are read here. Of the graph (field 7) only the sizes of its tensors are: an engine multiplies dimensions before it
+//! looks at the data, and a product that overflows would end the process. Nothing is allocated by a length that the file
+//! claims, and every claim is held against the bytes that are there.
 
 use std::ops::RangeInclusive;
 
@@ -32,7 +33,10 @@ impl Header {
         let mut fields = Fields { rest: bytes };
         while let Some(field) = fields.next()? {
             match field {
-                (7, Value::Bytes(_)) => header.graph = true,
+                (7, Value::Bytes(graph)) => {
+                    header.graph = true;
+                    check_tensors(graph, Message::Graph, bytes.len())?;
+                }
                 (8, Value::Bytes(opset)) => header.read_opset(opset)?,
                 (14, Value::Bytes(property)) => header.read_property(property)?,
                 _ => {}
@@ -78,6 +82,55 @@ impl Header {
             self.card = Some(String::from_utf8_lossy(value).into_owned());
         }
         Ok(())
+    }
+}
+
+/// The messages in which tensors lie: a graph's initializers (field 5), and the attributes (5) of its nodes (1), which
+/// have one (5) or several (10).
+#[derive(Clone, Copy)]
+enum Message {
+    Graph,
+    Node,
+    Attribute,
+}
+
+/// Refuses a graph with a tensor of more numbers than `room` bytes can hold.
+fn check_tensors(bytes: &[u8], message: Message, room: usize) -> Result<()> {
+    let mut fields = Fields { rest: bytes };
+    while let Some((number, value)) = fields.next()? {
+        let Value::Bytes(bytes) = value else { continue };
+        match (message, number) {
+            (Message::Graph, 1) => check_tensors(bytes, Message::Node, room)?,
+            (Message::Node, 5) => check_tensors(bytes, Message::Attribute, room)?,
+            (Message::Graph, 5) | (Message::Attribute, 5 | 10) => check_tensor(bytes, room)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `TensorProto`: the dimensions (field 1) come one by one, or several packed in one field.
+fn check_tensor(bytes: &[u8], room: usize) -> Result<()> {
+    let mut count = Some(1_u64);
+    let mut multiply = |dimension| count = count.and_then(|count| count.checked_mul(dimension));
+    let mut fields = Fields { rest: bytes };
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Value::Number(dimension)) => multiply(dimension),
+            (1, Value::Bytes(packed)) => {
+                let mut packed = Fields { rest: packed };
+                while !packed.rest.is_empty() {
+                    multiply(packed.number()?);
+                }
+            }
+            _ => {}
+        }
+    }
+    // The smallest numbers take four bits.
+    if count.is_some_and(|count| count / 2 <= room as u64) {
+        Ok(())
+    } else {
+        Err(Error::Oversized("a tensor in it claims more numbers"))
     }
 }
 
@@ -155,7 +208,7 @@ mod tests {
     #[test]
     fn what_is_not_onnx_is_refused_by_name() {
         let huge: &[u8] = &[0x3a, 0xff, 0xff, 0xff, 0xff, 0x07]; // a graph of 2 GB
-        let cases: [(&[u8], &str); 8] = [
+        let cases: [(&[u8], &str); 12] = [
             (b"", "it is empty"),
             (b"\x08\x08", "no graph"),
             (b"Once upon a time", "not an ONNX file"),
@@ -164,6 +217,14 @@ mod tests {
             (huge, "announces 2147483647 bytes where 0 are left"),
             (b"\x3a\x00", "no operator set"),
             (b"\x3a\x00\x42\x02\x10\x63", "operator set 99"),
+            // Graphs with an initializer, or a node with an attribute, of 2^31 numbers, and of 2^35 times 2^35.
+            (b"\x3a\x08\x2a\x06\x08\x80\x80\x80\x80\x08", "claims more numbers than the file"),
+            (b"\x3a\x0c\x0a\x0a\x2a\x08\x2a\x06\x08\x80\x80\x80\x80\x08", "claims more numbers than the file"),
+            (
+                b"\x3a\x10\x2a\x0e\x0a\x0c\x80\x80\x80\x80\x80\x01\x80\x80\x80\x80\x80\x01",
+                "claims more numbers than the file",
+            ),
+            (b"\x3a\x03\x2a\x01\x08", "announces 1 bytes where 0 are left"),
         ];
         for (bytes, part) in cases {
             let message = Header::read(bytes).unwrap_err().to_string();

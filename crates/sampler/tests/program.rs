@@ -1,56 +1,24 @@
-//! The program `scrimshaw`, as its users meet it: arguments in, text, messages and exit codes out.
+//! The program `scrimshaw`, as its users meet it: arguments in, text out.
+
+mod common;
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::Read,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Output,
 };
 
+use common::{PROGRAM, command, data, scrimshaw, text, with_input};
 use serde_json::Value;
-
-fn data(name: &str) -> String {
-    format!("{}/tests/data/{name}.onnx", env!("CARGO_MANIFEST_DIR"))
-}
 
 fn expected(model: &str, key: &str) -> String {
     let all: Value = serde_json::from_str(include_str!("data/expected.json")).unwrap();
     all[model][key].as_str().unwrap().to_string()
 }
 
-fn command(program: impl AsRef<Path>, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program.as_ref());
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn scrimshaw(arguments: &[&str]) -> Output {
-    command(env!("CARGO_BIN_EXE_scrimshaw"), arguments).output().unwrap()
-}
-
-fn with_input(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = command(env!("CARGO_BIN_EXE_scrimshaw"), arguments).stdin(Stdio::piped()).spawn().unwrap();
-    // A program that has seen enough closes its input; what it says then is the test's business.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    child.wait_with_output().unwrap()
-}
-
-fn text(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
 fn objects(output: &Output) -> Vec<Value> {
     text(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// The program fails with this code and a message that holds this, and writes no text.
-fn fails(output: &Output, code: i32, part: &str) {
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{message}");
-    assert!(message.contains(part), "{message:?} should say {part:?}");
-    assert!(!message.contains("panicked"), "{message}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "a failure writes no text");
 }
 
 #[test]
@@ -203,55 +171,6 @@ fn the_card_is_shown() {
     assert_eq!(json["context"]["length"], 5);
 }
 
-#[test]
-fn what_cannot_be_used_is_refused_with_its_own_code() {
-    let stateful = data("stateful");
-    let folder = env!("CARGO_MANIFEST_DIR");
-    let not_onnx = format!("{folder}/Cargo.toml");
-    let cases: &[(&[&str], i32, &str)] = &[
-        (&["--model", &stateful, "--temperature", "NaN"], 2, "temperature of NaN"),
-        (&["--model", &stateful, "--temperature", "-0.5"], 2, "temperature of -0.5"),
-        (&["--model", &stateful, "--no-such-flag"], 2, "--no-such-flag"),
-        (&[], 2, "--model"),
-        (&["--model", &stateful, "--prompt", "Sea \u{e9}"], 3, "'\u{e9}' (U+00E9) at position 4"),
-        (&["--model", &stateful, "--prompt", ""], 3, "nothing to continue"),
-        (&["--model", "no/such/file.onnx"], 4, "no/such/file.onnx"),
-        (&["--model", folder], 4, "is a folder"),
-        (&["--model", &not_onnx], 4, "not an ONNX file"),
-        (&["--model", &data("no-card")], 4, "no model card"),
-        (&["--model", &data("other-card")], 4, "contradicts itself"),
-        (&["--model", &data("lying-logits")], 4, "disagree"),
-        (&["--model", &data("lying-state")], 4, "scrimshaw: "),
-        (&["--model", &data("newer-card")], 4, "format version 99"),
-        (&["--model", &data("unknown-opset")], 4, "operator set 9999"),
-        (&["--model", &data("unknown-operator")], 4, "Carve"),
-        (&["bundle", "--model", &stateful, "--output", "no/such/folder/pirate"], 5, "cannot write"),
-        (&["bundle", "--model", &stateful, "--output", folder], 5, "cannot write"),
-        (&["score", "--model", &stateful, "no/such/text"], 3, "no/such/text"),
-        (&["score", "--model", &stateful, folder], 3, "cannot read"),
-    ];
-    for (arguments, code, part) in cases {
-        fails(&scrimshaw(arguments), *code, part);
-    }
-}
-
-#[test]
-fn a_damaged_model_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let damaged = folder.path().join("model.onnx");
-    let bytes = fs::read(data("stateful")).unwrap();
-    let damage = [
-        ("cut short", bytes[..bytes.len() / 2].to_vec()),
-        ("empty", Vec::new()),
-        ("a graph of 2 GB", vec![0x08, 0x08, 0x3a, 0xff, 0xff, 0xff, 0xff, 0x07, 1, 2, 3]),
-    ];
-    for (name, bytes) in damage {
-        fs::write(&damaged, bytes).unwrap();
-        let output = scrimshaw(&["--model", damaged.to_str().unwrap()]);
-        assert_eq!(output.status.code(), Some(4), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-}
-
 #[cfg(unix)]
 #[test]
 fn a_bundle_writes_alone_from_a_folder_that_cannot_be_written() {
@@ -268,34 +187,17 @@ fn a_bundle_writes_alone_from_a_folder_that_cannot_be_written() {
     assert!(written.starts_with("the sea ") && written.chars().count() == "the sea ".len() + 400 + 1, "{written}");
     assert!(text(&alone(&["info"])).contains("nonsense"));
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-
-    let mut bytes = fs::read(&pirate).unwrap();
-    let end = bytes.len();
-    bytes[end - 100] ^= 1;
-    fs::remove_file(&pirate).unwrap();
-    fs::write(&pirate, bytes).unwrap();
-    fs::set_permissions(&pirate, fs::Permissions::from_mode(0o755)).unwrap();
-    fails(&alone(&[]), 4, "checksum");
 }
 
 #[test]
 fn a_closed_pipe_ends_the_program_quietly() {
     let arguments = ["--model", &data("window"), "--length", "100000000", "--temperature", "1"];
-    let mut child = command(env!("CARGO_BIN_EXE_scrimshaw"), &arguments).spawn().unwrap();
+    let mut child = command(PROGRAM, &arguments).spawn().unwrap();
     let mut first = [0; 8];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_is_told() {
-    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut command = command(env!("CARGO_BIN_EXE_scrimshaw"), &["--model", &data("stateful")]);
-    let output = command.stdout(full).output().unwrap();
-    fails(&output, 5, "cannot write the output");
 }
 
 fn lines_file(folder: &Path, text: &[u8]) -> PathBuf {
@@ -341,22 +243,6 @@ fn lines_are_scored_and_the_odd_one_is_found() {
     assert!(plain.lines().next().unwrap().ends_with("\tthe sea was calm."), "{plain}");
     let total = text(&scrimshaw(&["score", "--total", "--model", &model, path.to_str().unwrap()]));
     assert!(total.contains(&format!("({mean:.4} nats")), "{total}");
-}
-
-#[test]
-fn a_text_that_cannot_be_scored_says_where() {
-    let stateful = data("stateful");
-    let invalid = b"the sea\nthe \xff land\n";
-    fails(&with_input(&["score", "--top", "1", "--model", &stateful], invalid), 3, "not UTF-8 at byte 12 (line 2)");
-    let unknown = "the sea\nthe \u{20ac}\n".as_bytes();
-    fails(&with_input(&["score", "--top", "1", "--model", &stateful], unknown), 3, "U+20AC) in standard input, line 2");
-    let skipped = with_input(&["score", "--total", "--skip-unknown", "--model", &stateful], unknown);
-    assert!(text(&skipped).starts_with("12 characters (1 unknown left out)"), "{}", text(&skipped));
-    let lossy = with_input(&["score", "--total", "--skip-unknown", "--lossy", "--model", &stateful], invalid);
-    assert!(text(&lossy).starts_with("17 characters (1 unknown left out)"), "{}", text(&lossy));
-    // Bytes are bytes to a model of bytes.
-    let bytes = with_input(&["score", "--total", "--skip-unknown", "--model", &data("bytes")], b"a\xc3\xff\n");
-    assert!(text(&bytes).starts_with("2 characters (1 unknown left out)"), "{}", text(&bytes));
 }
 
 #[test]

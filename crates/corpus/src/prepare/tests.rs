@@ -184,6 +184,48 @@ proptest! {
     }
 }
 
+/// So many distinct characters that each width of ids is needed, whatever the normalisation leaves of them.
+fn alphabets() -> impl Strategy<Value = (Vec<char>, Normalisation)> {
+    let normalisation = any::<(bool, bool, bool, bool)>().prop_map(|(lf, nfc, lowercase, ascii)| {
+        let newlines = if lf { Newlines::Lf } else { Newlines::Keep };
+        Normalisation { newlines, nfc, lowercase, ascii }
+    });
+    let distinct = prop_oneof![1_u32..200, 300_u32..3_000, 70_000_u32..80_000];
+    let characters = (any::<u32>(), distinct).prop_map(|(start, distinct)| {
+        (0..distinct).filter_map(|place| char::from_u32((start % 0x11_0000 + place) % 0x11_0000)).collect()
+    });
+    (characters, normalisation)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn shards_of_every_width_hold_the_normalised_text(
+        (alphabet, normalisation) in alphabets(),
+        tail in text(false),
+        shard_bytes in prop_oneof![Just(1_u64 << 16), Just(1 << 30)],
+    ) {
+        // Two readings of the alphabet, the second backwards, and a text that is hard on cutting.
+        let text: String = alphabet.iter().chain(alphabet.iter().rev()).collect();
+        let text = text + std::str::from_utf8(&tail).unwrap() + "ab";
+        let expected = normalisation.apply(&text).into_owned();
+        let options = Options { normalisation, shard_bytes, window: 1, ..Options::default() };
+        let (folder, report) = prepare_files(&[text.into_bytes()], options, BLOCK_BYTES / 64);
+        let report = report.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let corpus = open(folder.path());
+        prop_assert!(corpus.text(0..corpus.tokens().len()) == expected);
+        let distinct = expected.chars().collect::<std::collections::BTreeSet<_>>().len();
+        let width = match distinct { 0..=256 => 1, 257..=65_536 => 2, _ => 4 };
+        let shards = &report.index.shards;
+        let bytes: u64 = shards
+            .iter()
+            .map(|shard| fs::metadata(folder.path().join("shards").join(&shard.file)).unwrap().len() - 64)
+            .sum();
+        prop_assert_eq!(bytes, expected.chars().count() as u64 * width, "{} distinct", distinct);
+    }
+}
+
 #[test]
 fn every_width_holds_what_was_written() {
     // 200, 300 and 100,000 distinct characters from U+4E00 on, each twice.

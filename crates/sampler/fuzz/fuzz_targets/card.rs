@@ -3,11 +3,22 @@
 
 use libfuzzer_sys::fuzz_target;
 use model_card::ModelCard;
+use sampler_fuzz::Header;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = sampler::read_card(bytes);
-    if let Ok(card) = std::str::from_utf8(bytes).map(ModelCard::from_json).unwrap_or_else(|_| ModelCard::from_json("")) {
-        assert_eq!(ModelCard::from_json(&card.to_json()).expect("a card that was read is a card"), card);
-        let _ = card.vocabulary.encode(&card.normalisation.apply(&card.seed_text));
+    if let Ok(Header { card: Some(card), .. }) = Header::read(bytes) {
+        check(&card);
+    }
+    if let Ok(card) = std::str::from_utf8(bytes) {
+        check(card);
     }
 });
+
+fn check(json: &str) {
+    let Ok(card) = ModelCard::from_json(json) else { return };
+    assert_eq!(ModelCard::from_json(&card.to_json()).expect("a card that was read is a card"), card);
+    if let Ok(ids) = card.vocabulary.encode(&card.normalisation.apply(&card.seed_text)) {
+        assert!(ids.iter().all(|&id| (id as usize) < card.size.vocabulary));
+        let _ = card.vocabulary.decode(&ids);
+    }
+}

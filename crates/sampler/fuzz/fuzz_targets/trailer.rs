@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sampler::bundle::{TRAILER_LENGTH, Trailer};
+use sampler_fuzz::bundle::{TRAILER_LENGTH, Trailer};
 
 fuzz_target!(|input: (u64, [u8; TRAILER_LENGTH])| {
     let (length, bytes) = input;

@@ -118,7 +118,7 @@ enum JsonArgument {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "a flag of the command line is one")]
 struct ScoreArguments {
-    /// The texts; none, or `-`, is standard input
+    /// The texts; none, or `-`, is standard input; lines of more than 64 KiB are taken in pieces
     files: Vec<PathBuf>,
     /// Only the N most surprising lines, with the surprising characters marked
     #[arg(long, value_name = "N", conflicts_with = "total")]

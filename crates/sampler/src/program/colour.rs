@@ -1,11 +1,17 @@
 //! Colours, where they are wanted, and the columns that a character takes.
 
-use std::io::IsTerminal;
+use std::{env, ffi::OsString, io::IsTerminal};
 
 /// Whether a stream may be coloured: a terminal that is not dumb, and no `NO_COLOR` (no-color.org).
 pub fn wanted(stream: &impl IsTerminal) -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    decide(stream.is_terminal(), |name| env::var_os(name))
+}
+
+/// What `wanted` says of a stream in an environment.
+fn decide(terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let refused = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = variable("TERM").is_some_and(|term| term == "dumb");
+    terminal && !refused && !dumb
 }
 
 /// The background for a probability: red for the unlikely, over yellow, to green (of the 256-colour palette).
@@ -46,4 +52,33 @@ pub fn columns(text: &str) -> usize {
             | 0xff00..=0xff60 | 0x1f300..=0x1faff | 0x20000..=0x3fffd)
     };
     text.chars().map(|character| if wide(character) { 2 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_and_for_who_wants_them() {
+        let cases = [
+            (true, None, None, true),
+            (true, None, Some("xterm"), true),
+            (false, None, Some("xterm"), false),
+            (true, Some("1"), Some("xterm"), false),
+            (true, Some("anything"), None, false),
+            // An empty NO_COLOR is none (no-color.org).
+            (true, Some(""), Some("xterm"), true),
+            (true, None, Some("dumb"), false),
+        ];
+        for (terminal, no_color, term, expected) in cases {
+            let variable = |name: &str| if name == "TERM" { term } else { no_color }.map(OsString::from);
+            assert_eq!(decide(terminal, variable), expected, "{terminal} {no_color:?} {term:?}");
+        }
+    }
+
+    #[test]
+    fn what_moves_the_cursor_is_shown_as_a_picture() {
+        assert_eq!(visible("a\n\r\t\u{1b}[31m\u{9b}\u{7f}"), "a\u{21b5}\u{240d}\u{21e5}\u{b7}[31m\u{b7}\u{b7}");
+        assert_eq!((columns("a\u{e9}"), columns("\u{6f22}\u{1f40b}")), (2, 4));
+    }
 }

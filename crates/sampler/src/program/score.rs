@@ -62,6 +62,9 @@ struct Entry {
     tokens: Vec<u32>,
     /// In the order of the tokens; NaN where there is none.
     nats: Vec<f32>,
+    /// Lines that follow and have no token at all. Any number of them may have to wait for this line's scores, so they
+    /// are counted, not kept.
+    empty: u64,
 }
 
 impl Entry {
@@ -172,8 +175,14 @@ impl<'c> Report<'c> {
 
     /// A line whose scores are to come.
     fn expect(&mut self, file: &Rc<str>, number: u64, tokens: &[u32]) {
+        let last = self.waiting.back_mut().filter(|last| tokens.is_empty() && Rc::ptr_eq(&last.file, file));
+        if let Some(last) = last {
+            // A further piece of the same line is no line of its own.
+            last.empty = number - last.number;
+            return;
+        }
         let nats = Vec::with_capacity(tokens.len());
-        self.waiting.push_back(Entry { file: Rc::clone(file), number, tokens: tokens.to_vec(), nats });
+        self.waiting.push_back(Entry { file: Rc::clone(file), number, tokens: tokens.to_vec(), nats, empty: 0 });
         self.skip_complete();
     }
 
@@ -194,21 +203,32 @@ impl<'c> Report<'c> {
     /// Shows the lines that are complete.
     fn show(&mut self) -> Result<(), Failure> {
         for _ in 0..std::mem::take(&mut self.complete) {
-            let Some(entry) = self.waiting.pop_front() else { break };
+            let Some(mut entry) = self.waiting.pop_front() else { break };
             let (bits, characters) = entry.total();
             self.bits += bits;
             self.characters += characters;
-            self.lines += 1;
+            self.lines += 1 + entry.empty;
             if let Some(count) = self.config.top {
                 self.rank(entry, count);
-            } else if self.config.json && !self.config.total {
-                self.show_json(&entry)?;
             } else if !self.config.total {
-                let text = entry.text(self.card);
-                writeln!(self.output, "{:.3}\t{}", entry.mean(), text.trim_end_matches(['\r', '\n']))?;
+                let last = entry.number + entry.empty;
+                self.show_line(&entry)?;
+                (entry.tokens, entry.nats) = (Vec::new(), Vec::new());
+                while entry.number < last {
+                    entry.number += 1;
+                    self.show_line(&entry)?;
+                }
             }
         }
         Ok(())
+    }
+
+    fn show_line(&mut self, entry: &Entry) -> Result<(), Failure> {
+        if self.config.json {
+            return self.show_json(entry);
+        }
+        let text = entry.text(self.card);
+        Ok(writeln!(self.output, "{:.3}\t{}", entry.mean(), text.trim_end_matches(['\r', '\n']))?)
     }
 
     fn rank(&mut self, entry: Entry, count: usize) {
