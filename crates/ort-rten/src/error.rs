@@ -46,6 +46,9 @@ pub(crate) enum Error {
     /// The engine failed while running the model.
     #[error("rten cannot run the model: {0}")]
     Run(#[from] rten::RunError),
+    /// Tensors do not go together, or an id is outside its table.
+    #[error("the model cannot be run on these inputs: {0}")]
+    Misfit(String),
     /// A name is not among the model's inputs (or outputs).
     #[error("the model has no {kind} named {name:?}; it has {known}")]
     UnknownName {
@@ -122,6 +125,7 @@ impl Error {
             | Self::MissingInput(_)
             | Self::WrongType { .. }
             | Self::WrongShape { .. }
+            | Self::Misfit(_)
             | Self::IntegerOutOfRange { .. } => OrtErrorCode::ORT_INVALID_ARGUMENT,
             Self::Unreadable { .. } => OrtErrorCode::ORT_NO_SUCHFILE,
             Self::NotAModel(_) => OrtErrorCode::ORT_INVALID_PROTOBUF,

@@ -12,11 +12,13 @@ mod library;
 mod memory;
 mod model;
 mod options;
+mod plan;
 mod pool;
 mod refusals;
 mod session;
 mod tensor;
 mod types;
+mod wire;
 
 #[cfg(feature = "onnxruntime")]
 pub use library::library_api;
