@@ -37,6 +37,12 @@ pub(crate) enum Error {
         "the model uses version {0} of the ONNX operators, and {1} is the newest that is known here: export it anew"
     )]
     UnknownOpset(u64, u64),
+    /// The file is written as rten does not read it, and cannot be rewritten on the way.
+    #[error(
+        "the model has weights in other files and was written by a program that packs the sizes of its tensors, which \
+         rten does not read; save it as one file"
+    )]
+    PackedNumbers,
     /// The engine refused the model.
     #[error(
         "rten cannot load the model: {0}; \
@@ -129,7 +135,7 @@ impl Error {
             | Self::IntegerOutOfRange { .. } => OrtErrorCode::ORT_INVALID_ARGUMENT,
             Self::Unreadable { .. } => OrtErrorCode::ORT_NO_SUCHFILE,
             Self::NotAModel(_) => OrtErrorCode::ORT_INVALID_PROTOBUF,
-            Self::Load(_) | Self::UnknownOpset(..) => OrtErrorCode::ORT_INVALID_GRAPH,
+            Self::Load(_) | Self::UnknownOpset(..) | Self::PackedNumbers => OrtErrorCode::ORT_INVALID_GRAPH,
             Self::Run(_) => OrtErrorCode::ORT_RUNTIME_EXCEPTION,
             Self::Terminated | Self::Panic(_) => OrtErrorCode::ORT_FAIL,
         }

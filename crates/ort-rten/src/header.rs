@@ -8,6 +8,7 @@
 use crate::{
     element,
     error::{Error, Result},
+    messages::{Found, Message, check},
     types::TypeInfo,
     wire::{Field, Fields},
 };
@@ -18,8 +19,7 @@ pub(crate) struct Header {
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
     pub(crate) metadata: Metadata,
-    /// Whether weights lie in other files, beside this one.
-    pub(crate) has_external_data: bool,
+    pub(crate) found: Found,
 }
 
 /// An input or an output of a model.
@@ -58,7 +58,7 @@ impl Header {
                 (6, Field::Bytes(description)) => header.metadata.description = text(description)?,
                 (7, Field::Bytes(graph)) => {
                     has_graph = true;
-                    header.has_external_data |= check(graph, Message::Graph, 0)?;
+                    check(graph, Message::Graph, 0, &mut header.found)?;
                     header.read_graph(graph, &mut initialized)?;
                 }
                 (8, Field::Bytes(opset)) => check_opset(opset)?,
@@ -194,60 +194,4 @@ fn read_property(property: &[u8]) -> Result<(String, String)> {
 
 fn text(bytes: &[u8]) -> Result<String> {
     String::from_utf8(bytes.to_vec()).map_err(|_| Error::NotAModel("a name in it is not UTF-8".into()))
-}
-
-/// The messages that hold others, as far as the engine reads them.
-#[derive(Clone, Copy)]
-enum Message {
-    Graph,
-    Node,
-    Attribute,
-    Tensor,
-    Value,
-    Type,
-    TensorType,
-    Shape,
-    Leaf,
-}
-
-impl Message {
-    /// The message that a field holds, if it holds one.
-    fn inner(self, number: u64) -> Option<Self> {
-        match (self, number) {
-            (Self::Graph, 1) => Some(Self::Node),
-            (Self::Graph, 5) | (Self::Attribute, 5 | 10) => Some(Self::Tensor),
-            (Self::Graph, 11..=13) => Some(Self::Value),
-            (Self::Node, 5) => Some(Self::Attribute),
-            (Self::Attribute, 6 | 11) => Some(Self::Graph),
-            (Self::Value, 2) => Some(Self::Type),
-            (Self::Type, 1) => Some(Self::TensorType),
-            (Self::TensorType, 2) => Some(Self::Shape),
-            (Self::Shape, 1) | (Self::Tensor, 13) => Some(Self::Leaf),
-            _ => None,
-        }
-    }
-}
-
-/// Graphs within graphs (the bodies of loops) that are followed; the engine recurses as deep as the file says.
-const DEEPEST: usize = 64;
-
-/// Checks every length in a message and the messages in it; says whether a tensor's data is in another file.
-fn check(bytes: &[u8], message: Message, depth: usize) -> Result<bool> {
-    if depth > DEEPEST {
-        return Err(Error::NotAModel(format!("its messages lie more than {DEEPEST} deep")));
-    }
-    let mut external = false;
-    for field in Fields::new(bytes) {
-        match field? {
-            // `TensorProto.data_location`: 1 is EXTERNAL.
-            (14, Field::Number(1)) if matches!(message, Message::Tensor) => external = true,
-            (number, Field::Bytes(inside)) => {
-                if let Some(inner) = message.inner(number) {
-                    external |= check(inside, inner, depth + 1)?;
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(external)
 }

@@ -10,6 +10,7 @@ mod large_pages;
 #[cfg(feature = "onnxruntime")]
 mod library;
 mod memory;
+mod messages;
 mod model;
 mod options;
 mod plan;

@@ -15,6 +15,7 @@ use crate::{
     element::{self, Element},
     error::{Error, Result},
     header::{Header, Metadata},
+    messages::{Found, Message, unpack},
     options::{Environment, SessionOptions},
     plan::{Plan, Threads, Value},
     pool::SessionPool,
@@ -61,11 +62,14 @@ impl Model {
             return Self::new(header, environment, options, |_| Ok(Runner::Plan(plan)));
         }
         let engine = engine_options(environment, options);
-        let engine = if header.has_external_data {
-            drop(bytes);
-            engine.load_file(path)
-        } else {
-            engine.load(bytes)
+        let engine = match header.found {
+            Found { external_data: true, packed_numbers: true } => return Err(Error::PackedNumbers),
+            Found { external_data: true, .. } => {
+                drop(bytes);
+                engine.load_file(path)
+            }
+            Found { packed_numbers: true, .. } => engine.load(unpack(&bytes, Message::Model)?),
+            Found { .. } => engine.load(bytes),
         };
         Self::new(header, environment, options, |header| Runner::engine(engine?, header))
     }
@@ -76,7 +80,8 @@ impl Model {
         if let Some(plan) = plan(bytes, &header, options) {
             return Self::new(header, environment, options, |_| Ok(Runner::Plan(plan)));
         }
-        let engine = engine_options(environment, options).load(bytes.to_vec())?;
+        let bytes = if header.found.packed_numbers { unpack(bytes, Message::Model)? } else { bytes.to_vec() };
+        let engine = engine_options(environment, options).load(bytes)?;
         Self::new(header, environment, options, |header| Runner::engine(engine, header))
     }
 

@@ -23,6 +23,13 @@ impl<'a> Fields<'a> {
         self.rest.is_empty()
     }
 
+    /// The next field: all of its bytes, its number, its value.
+    pub(crate) fn whole_field(&mut self) -> Result<(&'a [u8], u64, Field<'a>)> {
+        let before = self.rest;
+        let (number, field) = self.field()?;
+        Ok((&before[..before.len() - self.rest.len()], number, field))
+    }
+
     fn field(&mut self) -> Result<(u64, Field<'a>)> {
         let tag = self.number()?;
         let field = match tag & 7 {
