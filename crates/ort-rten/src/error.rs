@@ -45,10 +45,10 @@ pub(crate) enum Error {
     PackedNumbers,
     /// The engine refused the model.
     #[error(
-        "rten cannot load the model: {0}; \
-         if an operator is not supported or not enabled, name it in the operators given to `api_with_operators`"
+        "rten cannot load the model: {0}; this crate's own kernels do not take it for {1}; \
+         if rten has the operator that is missing, name it in the operators given to `api_with_operators`"
     )]
-    Load(#[from] rten::LoadError),
+    Load(rten::LoadError, String),
     /// The engine failed while running the model.
     #[error("rten cannot run the model: {0}")]
     Run(#[from] rten::RunError),
@@ -135,7 +135,7 @@ impl Error {
             | Self::IntegerOutOfRange { .. } => OrtErrorCode::ORT_INVALID_ARGUMENT,
             Self::Unreadable { .. } => OrtErrorCode::ORT_NO_SUCHFILE,
             Self::NotAModel(_) => OrtErrorCode::ORT_INVALID_PROTOBUF,
-            Self::Load(_) | Self::UnknownOpset(..) | Self::PackedNumbers => OrtErrorCode::ORT_INVALID_GRAPH,
+            Self::Load(..) | Self::UnknownOpset(..) | Self::PackedNumbers => OrtErrorCode::ORT_INVALID_GRAPH,
             Self::Run(_) => OrtErrorCode::ORT_RUNTIME_EXCEPTION,
             Self::Terminated | Self::Panic(_) => OrtErrorCode::ORT_FAIL,
         }

@@ -58,7 +58,8 @@ impl Model {
     pub(crate) fn from_file(path: &Path, environment: &Environment, options: &SessionOptions) -> Result<Self> {
         let bytes = fs::read(path).map_err(|reason| Error::Unreadable { path: path.to_owned(), reason })?;
         let header = Header::read(&bytes)?;
-        if let Some(plan) = plan(&bytes, &header, options) {
+        let mut obstacle = String::from("its form");
+        if let Some(plan) = plan(&bytes, &header, options, &mut obstacle) {
             return Self::new(header, environment, options, |_| Ok(Runner::Plan(plan)));
         }
         let engine = engine_options(environment, options);
@@ -71,17 +72,20 @@ impl Model {
             Found { packed_numbers: true, .. } => engine.load(unpack(&bytes, Message::Model)?),
             Found { .. } => engine.load(bytes),
         };
-        Self::new(header, environment, options, |header| Runner::engine(engine?, header))
+        let engine = engine.map_err(|error| Error::Load(error, obstacle))?;
+        Self::new(header, environment, options, |header| Runner::engine(engine, header))
     }
 
     /// Opens a model in memory, which is not needed any more afterwards.
     pub(crate) fn from_bytes(bytes: &[u8], environment: &Environment, options: &SessionOptions) -> Result<Self> {
         let header = Header::read(bytes)?;
-        if let Some(plan) = plan(bytes, &header, options) {
+        let mut obstacle = String::from("its form");
+        if let Some(plan) = plan(bytes, &header, options, &mut obstacle) {
             return Self::new(header, environment, options, |_| Ok(Runner::Plan(plan)));
         }
         let bytes = if header.found.packed_numbers { unpack(bytes, Message::Model)? } else { bytes.to_vec() };
-        let engine = engine_options(environment, options).load(bytes)?;
+        let engine = engine_options(environment, options).load(bytes);
+        let engine = engine.map_err(|error| Error::Load(error, obstacle))?;
         Self::new(header, environment, options, |header| Runner::engine(engine, header))
     }
 
@@ -118,7 +122,7 @@ impl Model {
             Runner::Plan(plan) => self.run_plan(plan, given, outputs),
             Runner::Engine { engine, inputs, outputs: nodes } => {
                 let nodes: Few<NodeId> = outputs.iter().map(|&index| nodes[index]).collect();
-                self.run_engine(engine, inputs, given.collect(), &nodes, outputs)
+                self.run_engine(engine, inputs, &given.collect::<Few<_>>(), &nodes, outputs)
             }
         }
     }
@@ -140,7 +144,7 @@ impl Model {
         &self,
         engine: &Engine,
         inputs: &[NodeId],
-        given: Few<(usize, &Tensor)>,
+        given: &[(usize, &Tensor)],
         nodes: &[NodeId],
         outputs: &[usize],
     ) -> Result<Few<Tensor>> {
@@ -173,7 +177,7 @@ impl Runner {
 }
 
 /// A model's plan, if its graph has one and optimisation is not switched off.
-fn plan(model: &[u8], header: &Header, options: &SessionOptions) -> Option<Plan> {
+fn plan(model: &[u8], header: &Header, options: &SessionOptions, obstacle: &mut String) -> Option<Plan> {
     if !options.optimize {
         return None;
     }
@@ -190,7 +194,7 @@ fn plan(model: &[u8], header: &Header, options: &SessionOptions) -> Option<Plan>
     let inputs: Vec<_> = header.inputs.iter().map(|port| &*port.name).zip(inputs).collect();
     let outputs: Vec<_> = header.outputs.iter().map(|port| &*port.name).collect();
     let are_floats = ports(&header.outputs)?.iter().all(|are_ids| !are_ids);
-    if are_floats { Plan::compile(model, &inputs, &outputs) } else { None }
+    if are_floats { Plan::compile(model, &inputs, &outputs, obstacle) } else { None }
 }
 
 /// A tensor as a plan takes it; only those of these types are inputs of plans.
@@ -199,13 +203,11 @@ fn value(tensor: &Tensor) -> Value<'_> {
     if let Some(floats) = tensor.elements::<f32>() {
         return Value::Floats(shape, floats.into());
     }
-    match tensor.elements::<i64>() {
-        Some(longs) => Value::Integers(shape, longs.into()),
-        None => {
-            let integers = tensor.elements::<i32>().unwrap_or_default();
-            Value::Integers(shape, integers.iter().copied().map(i64::from).collect())
-        }
+    if let Some(longs) = tensor.elements::<i64>() {
+        return Value::Integers(shape, longs.into());
     }
+    let integers = tensor.elements::<i32>().unwrap_or_default();
+    Value::Integers(shape, integers.iter().copied().map(i64::from).collect())
 }
 
 impl Port {

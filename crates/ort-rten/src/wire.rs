@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 
 /// The value of a field, as the wire has it.
+#[derive(Clone, Copy)]
 pub(crate) enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),

@@ -51,17 +51,15 @@ struct Compiler<'a, 'g> {
 
 impl Plan {
     /// Makes a plan of a model, if its graph has one: `inputs` says of each input's name whether it is of ids (64-bit or
-    /// 32-bit integers) and not of floats.
-    pub(crate) fn compile(model: &[u8], inputs: &[(&str, bool)], outputs: &[&str]) -> Option<Self> {
-        Self::compile_for(Instructions::detect(), model, inputs, outputs)
-    }
-
-    pub(super) fn compile_for(
-        instructions: Instructions,
+    /// 32-bit integers) and not of floats. If it has none, `obstacle` says what it is that is not understood, where that
+    /// is an operator.
+    pub(crate) fn compile(
         model: &[u8],
         inputs: &[(&str, bool)],
         outputs: &[&str],
+        obstacle: &mut String,
     ) -> Option<Self> {
+        let instructions = Instructions::detect();
         let graph = &Graph::read(model)?;
         let (mut names, mut are_ids) = (Vec::new(), Vec::new());
         for (name, is_of_ids) in inputs {
@@ -70,7 +68,10 @@ impl Plan {
         }
         let mut compiler = Compiler { graph, outputs, names, are_ids, drafts: Vec::new() };
         for node in &graph.nodes {
-            compiler.add(node)?;
+            let Some(()) = compiler.add(node) else {
+                *obstacle = format!("its operator {}", String::from_utf8_lossy(node.operator));
+                return None;
+            };
         }
         // The engine is the better one for graphs without recurrence.
         if !compiler.drafts.iter().any(|draft| matches!(draft.what, What::Lstm { .. })) {
@@ -270,7 +271,9 @@ impl<'a, 'g> Compiler<'a, 'g> {
         for (place, draft) in self.drafts.iter().enumerate() {
             draft.inputs.iter().flatten().for_each(|&value| last[value] = place);
         }
-        outputs.iter().for_each(|&value| last[value] = usize::MAX);
+        for &value in outputs {
+            last[value] = usize::MAX;
+        }
         let pack = |(place, Draft { what, inputs, outputs }): (usize, Draft<'_, '_>)| {
             let is_last = inputs[0].is_some_and(|value| last[value] == place);
             Some(Step { operation: pack(instructions, what)?, inputs, outputs, is_last })

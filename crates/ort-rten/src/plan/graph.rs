@@ -143,8 +143,7 @@ impl<'a> Constant<'a> {
                 (7, integers) => push_integers(&mut read.integers, integers)?,
                 (8, Field::Bytes(name)) => read.name = name,
                 (9, Field::Bytes(bytes)) => raw = Some(bytes),
-                (3 | 4 | 13, _) => return None, // a segment, floats one by one, data in another file
-                (14, Field::Number(1)) => return None,
+                (3 | 4 | 13, _) | (14, Field::Number(1)) => return None, // a segment, floats one by one, data in another file
                 _ => {}
             }
         }
@@ -152,7 +151,7 @@ impl<'a> Constant<'a> {
         match (kind, raw) {
             (FLOAT, Some(raw)) => read.floats = raw,
             (INT64, Some(raw)) => {
-                read.integers = raw.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()
+                read.integers = raw.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
             }
             (FLOAT | INT64, None) => {}
             _ => return None,
@@ -164,7 +163,7 @@ impl<'a> Constant<'a> {
 
     /// The numbers in row-major order, if they are floats.
     pub(super) fn floats(&self) -> Option<&'a [[u8; 4]]> {
-        self.integers.is_empty().then(|| self.floats.as_chunks().0)
+        self.integers.is_empty().then_some(self.floats.as_chunks().0)
     }
 }
 

@@ -102,6 +102,9 @@ enum Part {
 /// Sizes, without a heap allocation for the usual ones.
 pub(crate) type Sizes = SmallVec<[usize; 4]>;
 
+/// What a plan gives: sizes, and numbers in row-major order.
+pub(crate) type Output = (Sizes, Vec<f32>);
+
 /// A tensor while a plan runs.
 #[derive(Clone)]
 pub(crate) enum Value<'a> {
@@ -116,13 +119,13 @@ impl Plan {
         inputs: impl Iterator<Item = Value<'a>>,
         outputs: &[usize],
         threads: Threads<'_>,
-    ) -> Result<SmallVec<[(Sizes, Vec<f32>); 8]>> {
+    ) -> Result<Vec<Output>> {
         let mut values: SmallVec<[Option<Value<'a>>; 32]> = inputs.map(Some).collect();
         values.resize(self.values, None);
         for step in &self.steps {
             step.run(&mut values, threads)?;
         }
-        let mut results = SmallVec::new();
+        let mut results = Vec::with_capacity(outputs.len());
         for (place, &output) in outputs.iter().enumerate() {
             let slot = self.outputs[output];
             let is_last = !outputs[place + 1..].iter().any(|&later| self.outputs[later] == slot);
@@ -247,7 +250,7 @@ impl Step {
 }
 
 /// One part of a value along its first axis.
-fn part<'a>((mut shape, numbers): (Sizes, Cow<'a, [f32]>), part: Part) -> Result<Value<'a>> {
+fn part((mut shape, numbers): (Sizes, Cow<'_, [f32]>), part: Part) -> Result<Value<'_>> {
     let whole = shape.first().copied().unwrap_or(0);
     let range = match part {
         Part::Range { start, len } => Some((start, len)),

@@ -359,7 +359,7 @@ fn only_what_is_understood_becomes_a_plan() {
         (false, vec![integer("clip", 1)], "Identity", plain),
     ] {
         let model = model(&attributes, then, inputs);
-        let plan = Plan::compile(&model, &[("x", false), ("h", false)], &["z"]);
+        let plan = Plan::compile(&model, &[("x", false), ("h", false)], &["z"], &mut String::new());
         assert_eq!(plan.is_some(), is_plan, "{attributes:?} {then} {inputs}");
     }
 }
@@ -368,5 +368,9 @@ fn only_what_is_understood_becomes_a_plan() {
 fn the_fixture_becomes_a_plan() {
     let model = include_bytes!("../../tests/models/character.onnx");
     let inputs = [("ids", true), ("h", false), ("c", false)];
-    assert!(Plan::compile(model, &inputs, &["logits", "h_next", "c_next"]).is_some());
+    let mut obstacle = String::new();
+    assert!(Plan::compile(model, &inputs, &["logits", "h_next", "c_next"], &mut obstacle).is_some(), "{obstacle}");
+    let unknown = include_bytes!("../../tests/models/unknown_operator.onnx");
+    assert!(Plan::compile(unknown, &[("x", false)], &["y"], &mut obstacle).is_none());
+    assert_eq!(obstacle, "its operator Frobnicate");
 }
