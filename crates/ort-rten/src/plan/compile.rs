@@ -87,6 +87,7 @@ impl<'a, 'g> Compiler<'a, 'g> {
     fn add(&mut self, node: &'g Node<'a>) -> Option<()> {
         let axis_is_first = || node.attribute(b"axis").is_none_or(|axis| axis.integer == 0);
         match node.operator {
+            _ if !node.is_standard() => None,
             b"LSTM" => self.add_lstm(node),
             b"MatMul" => {
                 let weight = self.graph.constant(node.input(1)?).filter(|weight| weight.shape.len() == 2)?;

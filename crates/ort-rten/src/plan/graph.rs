@@ -15,6 +15,7 @@ pub(super) struct Graph<'a> {
 #[derive(Default)]
 pub(super) struct Node<'a> {
     pub(super) operator: &'a [u8],
+    domain: &'a [u8],
     pub(super) inputs: Vec<&'a [u8]>,
     pub(super) outputs: Vec<&'a [u8]>,
     pub(super) attributes: Vec<Attribute<'a>>,
@@ -65,7 +66,7 @@ impl<'a> Graph<'a> {
 
     /// Nodes that hold a tensor are constants, and all others are nodes.
     fn add(&mut self, node: Node<'a>) -> Option<()> {
-        if node.operator == b"Constant" {
+        if node.operator == b"Constant" && node.is_standard() {
             let constant = Constant::read(node.attribute(b"value")?.tensor)?;
             self.constants.push(Constant { name: node.output(0)?, ..constant });
         } else {
@@ -89,11 +90,16 @@ impl<'a> Node<'a> {
                 (2, Field::Bytes(name)) => read.outputs.push(name),
                 (4, Field::Bytes(operator)) => read.operator = operator,
                 (5, Field::Bytes(attribute)) => read.attributes.push(Attribute::read(attribute)?),
-                (7, Field::Bytes(domain)) if !domain.is_empty() && domain != b"ai.onnx" => return None,
+                (7, Field::Bytes(domain)) => read.domain = domain,
                 _ => {}
             }
         }
         Some(read)
+    }
+
+    /// Whether the operator is one of ONNX's own.
+    pub(super) fn is_standard(&self) -> bool {
+        self.domain.is_empty() || self.domain == b"ai.onnx"
     }
 
     /// The name of an input that is given.
