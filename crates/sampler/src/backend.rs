@@ -7,7 +7,7 @@ use ort::environment::Environment;
 use crate::{Error, Result};
 
 /// Exported graphs are plans, which `ort-rten` runs by its own kernels: no operator of rten's has to be linked, which
-/// would be half a megabyte for graphs that no exporter of ours writes.
+/// would be 240 KB for graphs that no exporter of ours writes.
 struct GraphOperators;
 
 impl ort_rten::Operators for GraphOperators {
