@@ -37,15 +37,24 @@ pub(crate) enum Error {
         "the model uses version {0} of the ONNX operators, and {1} is the newest that is known here: export it anew"
     )]
     UnknownOpset(u64, u64),
+    /// The file is written as rten does not read it, and cannot be rewritten on the way.
+    #[error(
+        "the model has weights in other files and was written by a program that packs the sizes of its tensors, which \
+         rten does not read; save it as one file"
+    )]
+    PackedNumbers,
     /// The engine refused the model.
     #[error(
-        "rten cannot load the model: {0}; \
-         if an operator is not supported or not enabled, name it in the operators given to `api_with_operators`"
+        "rten cannot load the model: {0}; this crate's own kernels do not take it for {1}; \
+         if rten has the operator that is missing, name it in the operators given to `api_with_operators`"
     )]
-    Load(#[from] rten::LoadError),
+    Load(rten::LoadError, String),
     /// The engine failed while running the model.
     #[error("rten cannot run the model: {0}")]
     Run(#[from] rten::RunError),
+    /// Tensors do not go together, or an id is outside its table.
+    #[error("the model cannot be run on these inputs: {0}")]
+    Misfit(String),
     /// A name is not among the model's inputs (or outputs).
     #[error("the model has no {kind} named {name:?}; it has {known}")]
     UnknownName {
@@ -122,10 +131,11 @@ impl Error {
             | Self::MissingInput(_)
             | Self::WrongType { .. }
             | Self::WrongShape { .. }
+            | Self::Misfit(_)
             | Self::IntegerOutOfRange { .. } => OrtErrorCode::ORT_INVALID_ARGUMENT,
             Self::Unreadable { .. } => OrtErrorCode::ORT_NO_SUCHFILE,
             Self::NotAModel(_) => OrtErrorCode::ORT_INVALID_PROTOBUF,
-            Self::Load(_) | Self::UnknownOpset(..) => OrtErrorCode::ORT_INVALID_GRAPH,
+            Self::Load(..) | Self::UnknownOpset(..) | Self::PackedNumbers => OrtErrorCode::ORT_INVALID_GRAPH,
             Self::Run(_) => OrtErrorCode::ORT_RUNTIME_EXCEPTION,
             Self::Terminated | Self::Panic(_) => OrtErrorCode::ORT_FAIL,
         }

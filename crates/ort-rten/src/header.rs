@@ -8,7 +8,9 @@
 use crate::{
     element,
     error::{Error, Result},
+    messages::{Found, Message, check},
     types::TypeInfo,
+    wire::{Field, Fields},
 };
 
 /// What a file says of its model.
@@ -17,8 +19,7 @@ pub(crate) struct Header {
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
     pub(crate) metadata: Metadata,
-    /// Whether weights lie in other files, beside this one.
-    pub(crate) has_external_data: bool,
+    pub(crate) found: Found,
 }
 
 /// An input or an output of a model.
@@ -57,7 +58,7 @@ impl Header {
                 (6, Field::Bytes(description)) => header.metadata.description = text(description)?,
                 (7, Field::Bytes(graph)) => {
                     has_graph = true;
-                    header.has_external_data |= check(graph, Message::Graph, 0)?;
+                    check(graph, Message::Graph, 0, &mut header.found)?;
                     header.read_graph(graph, &mut initialized)?;
                 }
                 (8, Field::Bytes(opset)) => check_opset(opset)?,
@@ -193,133 +194,4 @@ fn read_property(property: &[u8]) -> Result<(String, String)> {
 
 fn text(bytes: &[u8]) -> Result<String> {
     String::from_utf8(bytes.to_vec()).map_err(|_| Error::NotAModel("a name in it is not UTF-8".into()))
-}
-
-/// The messages that hold others, as far as the engine reads them.
-#[derive(Clone, Copy)]
-enum Message {
-    Graph,
-    Node,
-    Attribute,
-    Tensor,
-    Value,
-    Type,
-    TensorType,
-    Shape,
-    Leaf,
-}
-
-impl Message {
-    /// The message that a field holds, if it holds one.
-    fn inner(self, number: u64) -> Option<Self> {
-        match (self, number) {
-            (Self::Graph, 1) => Some(Self::Node),
-            (Self::Graph, 5) | (Self::Attribute, 5 | 10) => Some(Self::Tensor),
-            (Self::Graph, 11..=13) => Some(Self::Value),
-            (Self::Node, 5) => Some(Self::Attribute),
-            (Self::Attribute, 6 | 11) => Some(Self::Graph),
-            (Self::Value, 2) => Some(Self::Type),
-            (Self::Type, 1) => Some(Self::TensorType),
-            (Self::TensorType, 2) => Some(Self::Shape),
-            (Self::Shape, 1) | (Self::Tensor, 13) => Some(Self::Leaf),
-            _ => None,
-        }
-    }
-}
-
-/// Graphs within graphs (the bodies of loops) that are followed; the engine recurses as deep as the file says.
-const DEEPEST: usize = 64;
-
-/// Checks every length in a message and the messages in it; says whether a tensor's data is in another file.
-fn check(bytes: &[u8], message: Message, depth: usize) -> Result<bool> {
-    if depth > DEEPEST {
-        return Err(Error::NotAModel(format!("its messages lie more than {DEEPEST} deep")));
-    }
-    let mut external = false;
-    for field in Fields::new(bytes) {
-        match field? {
-            // `TensorProto.data_location`: 1 is EXTERNAL.
-            (14, Field::Number(1)) if matches!(message, Message::Tensor) => external = true,
-            (number, Field::Bytes(inside)) => {
-                if let Some(inner) = message.inner(number) {
-                    external |= check(inside, inner, depth + 1)?;
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(external)
-}
-
-/// The value of a field, as the wire has it.
-enum Field<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-    Fixed,
-}
-
-/// The fields of a message, in the order of the file; ends after the first error.
-struct Fields<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Fields<'a> {
-    fn new(message: &'a [u8]) -> Self {
-        Self { rest: message }
-    }
-
-    fn field(&mut self) -> Result<(u64, Field<'a>)> {
-        let tag = self.number()?;
-        let field = match tag & 7 {
-            0 => Field::Number(self.number()?),
-            1 => self.take(8).map(|_| Field::Fixed)?,
-            2 => {
-                let length = self.number()?;
-                Field::Bytes(self.take(length)?)
-            }
-            5 => self.take(4).map(|_| Field::Fixed)?,
-            kind => return Err(Error::NotAModel(format!("a field in it has the unknown wire type {kind}"))),
-        };
-        match tag >> 3 {
-            0 => Err(Error::NotAModel("a field in it has the number 0".into())),
-            number => Ok((number, field)),
-        }
-    }
-
-    /// A number of seven bits a byte, the lowest first, the last byte below 128.
-    fn number(&mut self) -> Result<u64> {
-        let mut number = 0;
-        for (index, &byte) in self.rest.iter().enumerate().take(10) {
-            number |= u64::from(byte & 0x7f) << (7 * index);
-            if byte < 0x80 {
-                self.rest = &self.rest[index + 1..];
-                return Ok(number);
-            }
-        }
-        Err(Error::NotAModel("a number in it does not end".into()))
-    }
-
-    fn take(&mut self, length: u64) -> Result<&'a [u8]> {
-        let split = usize::try_from(length).ok().and_then(|length| self.rest.split_at_checked(length));
-        let (taken, rest) = split.ok_or_else(|| {
-            Error::NotAModel(format!("a part of it claims {length} bytes where {} are left", self.rest.len()))
-        })?;
-        self.rest = rest;
-        Ok(taken)
-    }
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u64, Field<'a>)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let field = self.field();
-        if field.is_err() {
-            self.rest = &[];
-        }
-        Some(field)
-    }
 }

@@ -10,13 +10,16 @@ mod large_pages;
 #[cfg(feature = "onnxruntime")]
 mod library;
 mod memory;
+mod messages;
 mod model;
 mod options;
+mod plan;
 mod pool;
 mod refusals;
 mod session;
 mod tensor;
 mod types;
+mod wire;
 
 #[cfg(feature = "onnxruntime")]
 pub use library::library_api;

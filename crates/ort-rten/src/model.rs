@@ -9,13 +9,15 @@ use std::{
 use ort_sys::ONNXTensorElementDataType as Type;
 use rten::{Model as Engine, ModelOptions, NodeId, ValueOrView, ValueView};
 use rten_tensor::TensorView;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::{
     element::{self, Element},
     error::{Error, Result},
     header::{Header, Metadata},
+    messages::{Found, Message, unpack},
     options::{Environment, SessionOptions},
+    plan::{Plan, Threads, Value},
     pool::SessionPool,
     tensor::Tensor,
     types::TypeInfo,
@@ -23,11 +25,22 @@ use crate::{
 
 /// A model that can be run, by several threads at once.
 pub(crate) struct Model {
-    engine: Engine,
+    runner: Runner,
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
     pub(crate) metadata: Metadata,
     pool: SessionPool,
+}
+
+/// What runs a model.
+enum Runner {
+    Plan(Plan),
+    /// The engine, and the node of each input and output.
+    Engine {
+        engine: Box<Engine>,
+        inputs: Vec<NodeId>,
+        outputs: Vec<NodeId>,
+    },
 }
 
 /// An input or an output.
@@ -35,7 +48,6 @@ pub(crate) struct Port {
     pub(crate) name: CString,
     pub(crate) info: TypeInfo,
     kind: &'static str,
-    node: NodeId,
 }
 
 /// Room for what a run needs per input and output, on the stack for models with few of them.
@@ -46,56 +58,105 @@ impl Model {
     pub(crate) fn from_file(path: &Path, environment: &Environment, options: &SessionOptions) -> Result<Self> {
         let bytes = fs::read(path).map_err(|reason| Error::Unreadable { path: path.to_owned(), reason })?;
         let header = Header::read(&bytes)?;
+        let mut obstacle = String::from("its form");
+        if let Some(plan) = plan(&bytes, &header, options, &mut obstacle) {
+            return Self::new(header, environment, options, |_| Ok(Runner::Plan(plan)));
+        }
         let engine = engine_options(environment, options);
-        let engine = if header.has_external_data {
-            drop(bytes);
-            engine.load_file(path)
-        } else {
-            engine.load(bytes)
+        let engine = match header.found {
+            Found { external_data: true, packed_numbers: true } => return Err(Error::PackedNumbers),
+            Found { external_data: true, .. } => {
+                drop(bytes);
+                engine.load_file(path)
+            }
+            Found { packed_numbers: true, .. } => engine.load(unpack(&bytes, Message::Model)?),
+            Found { .. } => engine.load(bytes),
         };
-        Self::new(engine?, header, environment, options)
+        let engine = engine.map_err(|error| Error::Load(error, obstacle))?;
+        Self::new(header, environment, options, |header| Runner::engine(engine, header))
     }
 
     /// Opens a model in memory, which is not needed any more afterwards.
     pub(crate) fn from_bytes(bytes: &[u8], environment: &Environment, options: &SessionOptions) -> Result<Self> {
         let header = Header::read(bytes)?;
-        let engine = engine_options(environment, options).load(bytes.to_vec())?;
-        Self::new(engine, header, environment, options)
+        let mut obstacle = String::from("its form");
+        if let Some(plan) = plan(bytes, &header, options, &mut obstacle) {
+            return Self::new(header, environment, options, |_| Ok(Runner::Plan(plan)));
+        }
+        let bytes = if header.found.packed_numbers { unpack(bytes, Message::Model)? } else { bytes.to_vec() };
+        let engine = engine_options(environment, options).load(bytes);
+        let engine = engine.map_err(|error| Error::Load(error, obstacle))?;
+        Self::new(header, environment, options, |header| Runner::engine(engine, header))
     }
 
-    fn new(engine: Engine, header: Header, environment: &Environment, options: &SessionOptions) -> Result<Self> {
-        let ports = |kind, ports: Vec<_>| ports.into_iter().map(|port| Port::new(kind, port, &engine)).collect();
+    fn new(
+        header: Header,
+        environment: &Environment,
+        options: &SessionOptions,
+        runner: impl FnOnce(&Header) -> Result<Runner>,
+    ) -> Result<Self> {
+        let runner = runner(&header)?;
+        let ports = |kind, ports: Vec<_>| ports.into_iter().map(|port| Port::new(kind, port)).collect();
         let inputs: Result<Vec<_>> = ports("input", header.inputs);
         let outputs: Result<Vec<_>> = ports("output", header.outputs);
         let threads = if options.shares_threads { environment.threads } else { options.threads };
         let pool = SessionPool::new(threads);
-        Ok(Self { inputs: inputs?, outputs: outputs?, metadata: header.metadata, pool, engine })
+        Ok(Self { inputs: inputs?, outputs: outputs?, metadata: header.metadata, pool, runner })
     }
 
     /// Runs the model on named inputs and gives the named outputs, in the order of the names.
     pub(crate) fn run(&self, inputs: &[(&CStr, &Tensor)], outputs: &[usize]) -> Result<Few<Tensor>> {
-        // Two passes over the inputs, for the views of the second borrow the integers of the first.
         let mut given: Few<usize> = SmallVec::with_capacity(inputs.len());
-        let mut converted: Few<SmallVec<[i32; 8]>> = SmallVec::with_capacity(inputs.len());
         for (position, (name, tensor)) in inputs.iter().enumerate() {
             let index = find(&self.inputs, "input", name, position)?;
             let port = &self.inputs[index];
             port.check_type(tensor)?;
             port.check_shape(tensor)?;
             given.push(index);
-            converted.push(port.convert(tensor)?);
         }
         if let Some(missing) = (0..self.inputs.len()).find(|index| !given.contains(index)) {
             return Err(Error::MissingInput(self.inputs[missing].name()));
         }
-
-        let mut values = Vec::with_capacity(inputs.len()); // rten takes no other
-        for ((&index, (_, tensor)), converted) in given.iter().zip(inputs).zip(&converted) {
-            values.push((self.inputs[index].node, view(tensor, converted)?));
+        let given = given.into_iter().zip(inputs.iter().map(|(_, tensor)| *tensor));
+        match &self.runner {
+            Runner::Plan(plan) => self.run_plan(plan, given, outputs),
+            Runner::Engine { engine, inputs, outputs: nodes } => {
+                let nodes: Few<NodeId> = outputs.iter().map(|&index| nodes[index]).collect();
+                self.run_engine(engine, inputs, &given.collect::<Few<_>>(), &nodes, outputs)
+            }
         }
-        let nodes: Few<NodeId> = outputs.iter().map(|&index| self.outputs[index].node).collect();
+    }
+
+    fn run_plan<'a>(
+        &self,
+        plan: &Plan,
+        given: impl Iterator<Item = (usize, &'a Tensor)>,
+        outputs: &[usize],
+    ) -> Result<Few<Tensor>> {
+        let mut inputs: Few<Option<&Tensor>> = smallvec![None; self.inputs.len()];
+        given.for_each(|(index, tensor)| inputs[index] = Some(tensor));
+        let threads = Threads((self.pool.threads() > 1).then_some(&self.pool));
+        let results = plan.run(inputs.into_iter().flatten().map(value), outputs, threads)?;
+        Ok(results.into_iter().map(|(shape, numbers)| Tensor::from_floats(&shape, numbers)).collect())
+    }
+
+    fn run_engine(
+        &self,
+        engine: &Engine,
+        inputs: &[NodeId],
+        given: &[(usize, &Tensor)],
+        nodes: &[NodeId],
+        outputs: &[usize],
+    ) -> Result<Few<Tensor>> {
+        // Two passes over the inputs, for the views of the second borrow the integers of the first.
+        let converted = given.iter().map(|(index, tensor)| self.inputs[*index].convert(tensor));
+        let converted = converted.collect::<Result<Few<_>>>()?;
+        let mut values = Vec::with_capacity(inputs.len()); // rten takes no other
+        for ((index, tensor), converted) in given.iter().zip(&converted) {
+            values.push((inputs[*index], view(tensor, converted)?));
+        }
         let options = rten::RunOptions::default().with_thread_pool(self.pool.get());
-        let results = self.engine.run(values, &nodes, Some(options))?;
+        let results = engine.run(values, nodes, Some(options))?;
         let declared = outputs.iter().map(|&index| self.outputs[index].info.element());
         results.into_iter().zip(declared).map(|(value, declared)| Tensor::from_rten(value, declared)).collect()
     }
@@ -106,14 +167,56 @@ impl Model {
     }
 }
 
+impl Runner {
+    fn engine(engine: Engine, header: &Header) -> Result<Self> {
+        let node = |port: &crate::header::Port| Ok(engine.node_id(&port.name)?);
+        let inputs = header.inputs.iter().map(node).collect::<Result<_>>()?;
+        let outputs = header.outputs.iter().map(node).collect::<Result<_>>()?;
+        Ok(Self::Engine { inputs, outputs, engine: Box::new(engine) })
+    }
+}
+
+/// A model's plan, if its graph has one and optimisation is not switched off.
+fn plan(model: &[u8], header: &Header, options: &SessionOptions, obstacle: &mut String) -> Option<Plan> {
+    if !options.optimize {
+        return None;
+    }
+    let ports = |ports: &[crate::header::Port]| {
+        let port = |port: &crate::header::Port| match port.info.element() {
+            _ if !port.is_tensor => None,
+            Type::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT => Some(false),
+            Type::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 | Type::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32 => Some(true),
+            _ => None,
+        };
+        ports.iter().map(port).collect::<Option<Vec<bool>>>()
+    };
+    let inputs = ports(&header.inputs)?;
+    let inputs: Vec<_> = header.inputs.iter().map(|port| &*port.name).zip(inputs).collect();
+    let outputs: Vec<_> = header.outputs.iter().map(|port| &*port.name).collect();
+    let are_floats = ports(&header.outputs)?.iter().all(|are_ids| !are_ids);
+    if are_floats { Plan::compile(model, &inputs, &outputs, obstacle) } else { None }
+}
+
+/// A tensor as a plan takes it; only those of these types are inputs of plans.
+fn value(tensor: &Tensor) -> Value<'_> {
+    let shape = tensor.shape().iter().map(|&size| size as usize).collect();
+    if let Some(floats) = tensor.elements::<f32>() {
+        return Value::Floats(shape, floats.into());
+    }
+    if let Some(longs) = tensor.elements::<i64>() {
+        return Value::Integers(shape, longs.into());
+    }
+    let integers = tensor.elements::<i32>().unwrap_or_default();
+    Value::Integers(shape, integers.iter().copied().map(i64::from).collect())
+}
+
 impl Port {
-    fn new(kind: &'static str, port: crate::header::Port, engine: &Engine) -> Result<Self> {
+    fn new(kind: &'static str, port: crate::header::Port) -> Result<Self> {
         if !port.is_tensor {
             return Err(Error::UnsupportedElement(format!("the {kind} {:?}, which is no tensor", port.name)));
         }
-        let node = engine.node_id(&port.name)?;
         let name = CString::new(port.name).map_err(|_| Error::NotAModel("a name in it holds a zero byte".into()))?;
-        Ok(Self { name, info: port.info, kind, node })
+        Ok(Self { name, info: port.info, kind })
     }
 
     fn name(&self) -> String {

@@ -79,6 +79,12 @@ impl Tensor {
         }
     }
 
+    /// A tensor of these numbers, of which there are as many as the sizes say.
+    pub(crate) fn from_floats(shape: &[usize], numbers: Vec<f32>) -> Self {
+        let shape = shape.iter().map(|&size| size as i64).collect();
+        Self { element: Element::Float32, shape, data: Data::Floats(numbers) }
+    }
+
     fn take<T: Clone>(tensor: RtenTensor<T>, element: Element, wrap: impl FnOnce(Vec<T>) -> Data) -> Self {
         let shape = tensor.shape().iter().map(|&size| size as i64).collect();
         // A tensor that is not in row-major order is copied, one that is gives its memory away.

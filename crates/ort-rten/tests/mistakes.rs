@@ -45,13 +45,13 @@ fn inputs_that_do_not_fit_are_named() {
         check(ort::inputs!["ids" => ids(), "h" => state(), "c" => flat], text);
         // Fits what is declared, and only the engine finds that the batches differ.
         let single = TensorRef::from_array_view(([2, 1, 8], &hidden[..16])).unwrap();
-        check(ort::inputs!["ids" => ids(), "h" => single, "c" => state()], "rten cannot run the model");
+        check(ort::inputs!["ids" => ids(), "h" => single, "c" => state()], "the model cannot be run on these inputs");
     }
     for (id, message) in [
-        (i64::from(i32::MAX) + 1, r#"element 4 of the input "ids" is 2147483648; rten computes with 32-bit integers"#),
-        (i64::MIN, "is -9223372036854775808"),
-        (11, "rten cannot run the model"),
-        (-12, "rten cannot run the model"),
+        (i64::from(i32::MAX) + 1, "the id 2147483648 is looked up in a table of 11 rows"),
+        (i64::MIN, "the id -9223372036854775808 is looked up"),
+        (11, "the id 11 is looked up"),
+        (-12, "the id -12 is looked up"),
     ] {
         ids[4] = id;
         let ids = TensorRef::from_array_view((IDS, &*ids)).unwrap();

@@ -5,7 +5,7 @@ mod common;
 use common::{IDS, Inputs, STATE, assert_close, environment, expected, fixture, open, results};
 use ort::{
     memory::Allocator,
-    session::{OutputSelector, RunOptions, Session},
+    session::{OutputSelector, RunOptions, Session, builder::GraphOptimizationLevel},
     value::{Tensor, TensorElementType, TensorRef, ValueType},
 };
 
@@ -13,6 +13,18 @@ use ort::{
 fn results_are_those_of_onnx_runtime() {
     let inputs = Inputs::new();
     assert_close(&results(&inputs.run(&mut open("character.onnx")).unwrap()), &expected(), 1e-6);
+}
+
+#[test]
+fn results_without_optimisation_are_the_same() {
+    // Then the engine itself runs the model, and not this crate's kernels.
+    let builder = Session::builder(environment()).unwrap().with_optimization_level(GraphOptimizationLevel::Disable);
+    let mut session = builder.unwrap().commit_from_file(fixture("character.onnx")).unwrap();
+    assert_close(&results(&Inputs::new().run(&mut session).unwrap()), &expected(), 1e-6);
+    let mut inputs = Inputs::new();
+    inputs.ids[4] = i64::from(i32::MAX) + 1;
+    let error = inputs.run(&mut session).unwrap_err().to_string();
+    assert!(error.contains(r#"element 4 of the input "ids" is 2147483648; rten computes with 32-bit"#), "{error}");
 }
 
 #[test]
