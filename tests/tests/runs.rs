@@ -237,7 +237,7 @@ fn two_trainers_do_not_work_in_one_folder() {
 #[test]
 fn what_cannot_be_trained() {
     let place = tale(8_000);
-    let digits = place.write("digits.txt", "1234567890".repeat(200));
+    let digits = place.write("digits.txt", "1234567890".repeat(500));
     prepare(&place, &digits, "digits");
     place.run(&mut trainer(&place, "run", &everything("1"))).success();
     let old = checkpoint(&place);
