@@ -261,6 +261,40 @@ fn what_cannot_be_trained() {
 }
 
 #[test]
+fn a_training_that_diverges_keeps_what_was_good() {
+    let place = tale(8_000);
+    let words = ["--set", "optimizer.kind=sgd", "--set", "optimizer.learning_rate=1e6", "--set", "clipping.value=0"];
+    let finished = place.run(&mut trainer(&place, "run", &words));
+    check("a learning rate far too high", &finished, 1, &["diverged", "epoch 1", "optimizer.learning_rate"]);
+    let (weights, run) = ("model.safetensors", place.path("run"));
+    let kept = fs::read(run.join(format!("checkpoints/{:08}/{weights}", steps(&run)))).unwrap();
+    assert!(safe_to_use(&kept), "the kept weights are numbers");
+}
+
+/// Whether the f32 numbers at the end of a safetensors file are all finite.
+fn safe_to_use(file: &[u8]) -> bool {
+    let header = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    file[header..].as_chunks::<4>().0.iter().all(|bytes| f32::from_le_bytes(*bytes).is_finite())
+}
+
+#[test]
+fn training_ends_when_it_no_longer_helps_or_its_time_is_over() {
+    let place = tale(8_000);
+    // No learning rate at all: nothing ever gets better than the first evaluation.
+    let still =
+        ["--set", "evaluation.patience=2", "--set", "optimizer.learning_rate=1e-30", "--set", "evaluation.steps=2"];
+    let words = [&everything("50")[..], &still].concat();
+    let stopped = place.run(&mut trainer(&place, "still", &words)).success();
+    assert!(stopped.stderr.contains("has not fallen for 2 evaluations"), "{}", stopped.stderr);
+    assert_eq!(stopped.json()["step"], 6);
+
+    let mut words = everything("50");
+    words.retain(|word| !["--epochs", "50"].contains(word));
+    let timed = place.run(&mut trainer(&place, "timed", &[&words[..], &["--time-budget", "1s"]].concat())).success();
+    assert!(timed.json()["elapsed"].as_f64().unwrap() >= 1.0, "{}", timed.stdout);
+}
+
+#[test]
 fn a_trained_network_goes_on_with_another_text() {
     let place = tale(20_000);
     place.run(&mut trainer(&place, "run", &everything("6"))).success();

@@ -21,7 +21,7 @@ pub struct Arguments {
     /// What to train and how; `cargo xtask recipes` lists them [default: modern].
     #[arg(long, value_name = "NAME")]
     recipe: Option<String>,
-    /// A field of the recipe and its value, as in optimizer.learning_rate=0.001; may be given several times.
+    /// A field of the recipe and its value, as in `optimizer.learning_rate=0.001`; may be given several times.
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     overrides: Vec<String>,
     /// Passes over the text, instead of the recipe's.

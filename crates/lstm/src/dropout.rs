@@ -136,7 +136,7 @@ mod tests {
         let dropout = Dropout { recurrent: 0.5, seed: 1, ..Dropout::default() };
         let mask = dropout.weight_mask(0, 3, 8, &Device::Cpu).unwrap().unwrap();
         let rows: Vec<Vec<f32>> = mask.to_vec2().unwrap();
-        assert!(rows[..3].iter().chain(&rows[11..]).flatten().all(|number| *number == 1.0));
+        assert!(rows[..3].iter().chain(&rows[11..]).flatten().all(|number| number.to_bits() == 1f32.to_bits()));
         assert!(rows[3..11].iter().flatten().all(|number| [0.0, 2.0].contains(number)));
     }
 }

@@ -58,7 +58,7 @@ pub struct TrainArguments {
     /// The recipe: what to train and how [default: modern].
     #[arg(long, value_name = "NAME")]
     pub recipe: Option<String>,
-    /// A field of the recipe and its value, as in optimizer.learning_rate=0.001; may be given several times.
+    /// A field of the recipe and its value, as in `optimizer.learning_rate=0.001`; may be given several times.
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     pub overrides: Vec<String>,
     /// Passes over the text, instead of the recipe's and without its time budget.
@@ -224,7 +224,7 @@ pub enum TrainConfig {
     /// A new run.
     New(Box<NewRun>),
     /// An old one.
-    Resume(Resume),
+    Resume(Box<Resume>),
 }
 
 /// A new run.
@@ -285,7 +285,8 @@ impl TryFrom<TrainArguments> for TrainConfig {
                 Ok(Self::New(Box::new(NewRun { shards, run, recipe, device, seed, init_from, json })))
             }
             (_, shards) => {
-                Ok(Self::Resume(Resume { run, shards, recipe: named.then_some(recipe), seed, device, json }))
+                let recipe = named.then_some(recipe);
+                Ok(Self::Resume(Box::new(Resume { run, shards, recipe, seed, device, json })))
             }
         }
     }

@@ -139,9 +139,9 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 pub fn model(path: &Path, device: &Device) -> Result<(CharLstm, ModelCard)> {
     let file = path.join(CARD_FILE);
     let card = fs::read_to_string(&file).map_err(|source| Error::Read { path: file.clone(), source })?;
-    let card = ModelCard::from_json(&card).map_err(|error| damaged(&file, error))?;
+    let card = ModelCard::from_json(&card).map_err(|error| damaged(&file, &error))?;
     let file = path.join(WEIGHTS_FILE);
-    let network = CharLstm::load(tensors(&file)?, &card.size, device).map_err(|error| damaged(&file, error))?;
+    let network = CharLstm::load(tensors(&file)?, &card.size, device).map_err(|error| damaged(&file, &error))?;
     Ok((network, card))
 }
 
@@ -153,11 +153,11 @@ pub fn position(path: &Path) -> Result<(Position, HashMap<String, Tensor>)> {
     }
     let file = path.join(POSITION_FILE);
     let text = fs::read_to_string(&file).map_err(|source| Error::Read { path: file.clone(), source })?;
-    let Version { format_version: found } = serde_json::from_str(&text).map_err(|error| damaged(&file, error))?;
+    let Version { format_version: found } = serde_json::from_str(&text).map_err(|error| damaged(&file, &error))?;
     if found > FORMAT_VERSION {
         return Err(Error::NewerCheckpoint { path: path.into(), found, supported: FORMAT_VERSION });
     }
-    let position = serde_json::from_str(&text).map_err(|error| damaged(&file, error))?;
+    let position = serde_json::from_str(&text).map_err(|error| damaged(&file, &error))?;
     Ok((position, tensors(&path.join(TENSORS_FILE))?))
 }
 
@@ -166,10 +166,10 @@ fn tensors(file: &Path) -> Result<HashMap<String, Tensor>> {
         let source = std::io::ErrorKind::NotFound.into();
         return Err(Error::Read { path: file.into(), source });
     }
-    candle_core::safetensors::load(file, &Device::Cpu).map_err(|error| damaged(file, error))
+    candle_core::safetensors::load(file, &Device::Cpu).map_err(|error| damaged(file, &error))
 }
 
-fn damaged(path: &Path, error: impl ToString) -> Error {
+fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::DamagedCheckpoint { path: path.into(), message: error.to_string() }
 }
 

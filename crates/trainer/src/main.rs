@@ -45,6 +45,9 @@ fn run_training(arguments: TrainArguments) -> Result<()> {
     if json {
         println!("{}", serde_json::json!(outcome));
     } else {
+        if let Some(loss) = outcome.best_loss {
+            eprintln!("best: {loss:.4} nats, {:.4} bits a character", loss / std::f64::consts::LN_2);
+        }
         eprintln!("checkpoint: {}", outcome.checkpoint.display());
     }
     Ok(())

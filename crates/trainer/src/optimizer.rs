@@ -125,3 +125,82 @@ impl Optimizer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    const RATE: f64 = 0.1;
+
+    /// Five steps along `g = w³ − 0.1` by the optimiser, and by `naive` in f64: old weight, gradient, memories, step from 1.
+    fn check(settings: OptimizerSettings, naive: impl Fn(f64, f64, &mut [f64; 2], i32) -> f64) {
+        let start = [1.0_f32, -2.0, 0.5, 0.0, 3.0e-4];
+        let variable = Var::new(&start, &Device::Cpu).unwrap();
+        let mut optimizer = Optimizer::new(vec![variable.clone()], settings, ClippingSettings::default()).unwrap();
+        let mut expected: Vec<(f64, [f64; 2])> = start.iter().map(|weight| (f64::from(*weight), [0.0; 2])).collect();
+        for step in 1..=5 {
+            let gradient = (variable.powf(3.0).unwrap() - 0.1).unwrap().detach();
+            optimizer.step(&[gradient], RATE, 1.0).unwrap();
+            for (weight, memories) in &mut expected {
+                *weight = naive(*weight, weight.powi(3) - 0.1, memories, step);
+            }
+        }
+        for (found, (expected, _)) in variable.to_vec1::<f32>().unwrap().into_iter().zip(expected) {
+            assert!((f64::from(found) - expected).abs() < 2e-5, "{settings:?}: {found} should be {expected}");
+        }
+    }
+
+    #[test]
+    fn steps_follow_the_formulas() {
+        let rms_prop = OptimizerSettings::RmsProp { learning_rate: RATE, decay: 0.9, epsilon: 1e-3 };
+        check(rms_prop, |weight, gradient, [square, _], _| {
+            *square = 0.9 * *square + 0.1 * gradient * gradient;
+            weight - RATE * gradient / (square.sqrt() + 1e-3)
+        });
+        let adam = |decay: f64| {
+            move |weight: f64, gradient: f64, [mean, square]: &mut [f64; 2], step: i32| {
+                *mean = 0.8 * *mean + 0.2 * gradient;
+                *square = 0.9 * *square + 0.1 * gradient * gradient;
+                let (mean, square) = (*mean / (1.0 - 0.8_f64.powi(step)), *square / (1.0 - 0.9_f64.powi(step)));
+                weight - RATE * decay * weight - RATE * mean / (square.sqrt() + 1e-3)
+            }
+        };
+        let (learning_rate, betas, epsilon) = (RATE, [0.8, 0.9], 1e-3);
+        check(OptimizerSettings::Adam { learning_rate, betas, epsilon }, adam(0.0));
+        check(OptimizerSettings::AdamW { learning_rate, betas, epsilon, weight_decay: 0.5 }, adam(0.5));
+        check(OptimizerSettings::Sgd { learning_rate, momentum: 0.0 }, |weight, gradient, _, _| {
+            weight - RATE * gradient
+        });
+        check(OptimizerSettings::Sgd { learning_rate, momentum: 0.7 }, |weight, gradient, [mean, _], _| {
+            *mean = 0.7 * *mean + gradient;
+            weight - RATE * *mean
+        });
+    }
+
+    #[test]
+    fn gradients_are_held_down_together_and_one_by_one() {
+        let moved = |clipping: ClippingSettings, share: f64| {
+            let variables = [Var::new(&[0f32], &Device::Cpu).unwrap(), Var::new(&[0f32], &Device::Cpu).unwrap()];
+            let settings = OptimizerSettings::Sgd { learning_rate: 1.0, momentum: 0.0 };
+            let mut optimizer = Optimizer::new(variables.to_vec(), settings, clipping).unwrap();
+            let gradients = [3f32, 4.0].map(|number| Tensor::new(&[number], &Device::Cpu).unwrap());
+            let norm = optimizer.step(&gradients, 1.0, share).unwrap();
+            (norm, variables.map(|variable| variable.to_vec1::<f32>().unwrap()[0]))
+        };
+        let cases = [
+            (ClippingSettings { norm: 0.0, value: 0.0 }, 1.0, 5.0, [-3.0, -4.0]),
+            (ClippingSettings { norm: 1.0, value: 0.0 }, 1.0, 5.0, [-0.6, -0.8]),
+            (ClippingSettings { norm: 0.0, value: 3.5 }, 1.0, 5.0, [-3.0, -3.5]),
+            (ClippingSettings { norm: 1.0, value: 0.7 }, 1.0, 5.0, [-0.6, -0.7]),
+            (ClippingSettings { norm: 4.0, value: 0.0 }, 0.5, 2.5, [-1.5, -2.0]),
+        ];
+        for (clipping, share, norm, weights) in cases {
+            let (found_norm, found) = moved(clipping, share);
+            assert!((found_norm - norm).abs() < 1e-6, "{clipping:?}: {found_norm}");
+            for (found, expected) in found.into_iter().zip(weights) {
+                assert!((found - expected).abs() < 1e-6_f32, "{clipping:?}: {found} should be {expected}");
+            }
+        }
+    }
+}

@@ -16,7 +16,7 @@ const WHOLE: f64 = 1000.0;
 /// The bar of a training. Without a terminal nothing is drawn.
 #[derive(Debug)]
 pub struct Bar {
-    bar: ProgressBar,
+    drawn: ProgressBar,
     epochs: usize,
     by_clock: bool,
     started: Instant,
@@ -35,24 +35,29 @@ impl Bar {
         let style = ProgressStyle::with_template("{prefix} {wide_bar} {percent}%  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let characters = training.progress().trained;
-        Self { bar, epochs: recipe.epochs, by_clock: recipe.minutes > 0.0, started: Instant::now(), characters }
+        Self { drawn: bar, epochs: recipe.epochs, by_clock: recipe.minutes > 0.0, started: Instant::now(), characters }
     }
 
     /// Shows a step.
     pub fn step(&mut self, training: &Training<'_>, step: Step) {
         let progress = training.progress();
         let epochs = if self.by_clock { String::new() } else { format!("/{}", self.epochs) };
-        self.bar.set_prefix(format!("epoch {}{epochs}", progress.epoch));
+        self.drawn.set_prefix(format!("epoch {}{epochs}", progress.epoch));
         let done = training.done();
-        self.bar.set_position((done * WHOLE) as u64);
+        self.drawn.set_position((done * WHOLE) as u64);
         let speed = (progress.trained - self.characters) as f64 / self.started.elapsed().as_secs_f64();
         let left = if done > 0.0 { progress.elapsed / done - progress.elapsed } else { 0.0 };
-        self.bar.set_message(format!("loss {:.4}  {} characters/s  {} left", step.loss, thousands(speed), time(left)));
+        self.drawn.set_message(format!(
+            "loss {:.4}  {} characters/s  {} left",
+            step.loss,
+            thousands(speed),
+            time(left)
+        ));
     }
 
     /// Takes the bar away.
     pub fn abandon(&self) {
-        self.bar.finish_and_clear();
+        self.drawn.finish_and_clear();
     }
 }
 
@@ -103,7 +108,7 @@ mod tests {
 
     #[test]
     fn times_are_short() {
-        for (seconds, text) in [(3.14, "3.1 s"), (245.0, "4 min 05 s"), (7620.0, "2 h 07 min")] {
+        for (seconds, text) in [(3.12, "3.1 s"), (245.0, "4 min 05 s"), (7620.0, "2 h 07 min")] {
             assert_eq!(time(seconds), text);
         }
     }

@@ -74,12 +74,11 @@ impl<'c> Training<'c> {
         device: &Device,
         network: Option<CharLstm>,
     ) -> Result<Self> {
-        let network = match network {
-            Some(network) => network,
-            None => {
-                let weights = derive(seed, Purpose::Weights, 0);
-                CharLstm::init(&recipe.model_size(vocabulary), weights, device)?
-            }
+        let network = if let Some(network) = network {
+            network
+        } else {
+            let weights = derive(seed, Purpose::Weights, 0);
+            CharLstm::init(&recipe.model_size(vocabulary), weights, device)?
         };
         let network = network.with_precision(recipe.model.precision.into());
         let variables = network.variables();
@@ -264,7 +263,7 @@ impl<'c> Training<'c> {
         let mut tensors = self.optimizer.memories();
         let numbered = |name: &'static str| move |(index, tensor): (usize, Tensor)| (format!("{name}.{index}"), tensor);
         let variables = self.network.variables();
-        let variables = variables.iter().map(|variable| variable.as_detached_tensor()).enumerate();
+        let variables = variables.iter().map(candle_core::Var::as_detached_tensor).enumerate();
         tensors.extend(variables.map(numbered("variable")));
         let means = self.average.iter().flat_map(|average| average.means().iter().cloned()).enumerate();
         tensors.extend(means.map(numbered("average")));
@@ -291,10 +290,9 @@ impl<'c> Training<'c> {
                 .collect::<candle_core::Result<_>>()?;
             average.restore(progress.step as u64, &means)?;
         }
-        self.state = match tensors.contains_key("state.hidden") {
-            true => Some(State { hidden: take("state.hidden")?, cell: take("state.cell")? }),
-            false => None,
-        };
+        let carried = tensors.contains_key("state.hidden");
+        self.state =
+            if carried { Some(State { hidden: take("state.hidden")?, cell: take("state.cell")? }) } else { None };
         self.epoch = self.batches.epoch(progress.epoch);
         self.progress = progress;
         Ok(())

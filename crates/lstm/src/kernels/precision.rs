@@ -101,7 +101,7 @@ pub fn pair_rows(first: &[f32], second: &[f32], target: &mut [f32]) {
 pub fn operand<'a>(processor: &Processor, rows: &'a [f32], length: usize, buffer: &'a mut Buffer) -> &'a [f32] {
     match processor.precision {
         Precision::Float32 => rows,
-        precision => {
+        precision @ Precision::BFloat16 => {
             let (count, words) = (rows.len() / length, precision.words(length));
             let target = Shared::new(buffer.sized(count * words));
             processor.run(count, 2 * rows.len(), |range| Round { rows, length, range, words, target });

@@ -88,7 +88,9 @@ impl Sequence {
         let hidden = Shared::new(steps.memory.hidden.sized(sizes.time * states));
         let hidden_words = match sizes.precision {
             Precision::Float32 => hidden,
-            _ => Shared::new(hidden_words.sized(sizes.time * sizes.batch * sizes.words(sizes.hidden))),
+            Precision::BFloat16 => {
+                Shared::new(hidden_words.sized(sizes.time * sizes.batch * sizes.words(sizes.hidden)))
+            }
         };
         let job = Forward {
             sizes,
@@ -209,7 +211,7 @@ impl Sequence {
         let ids = if let Some(vectors) = vectors {
             let (length, gradient) = (sizes.input, Shared::new(&mut *input_part));
             let vectors = Vectors::Input(again(sizes.precision, vectors, vector_words));
-            let job = WeightGradient { vectors, length, gradient, ..recurrent };
+            let job = WeightGradient { length, vectors, gradient, ..recurrent };
             self.processor.run(length, work_of_product, |rows| WeightGradient { rows, ..job.clone() });
             None
         } else {

@@ -9,16 +9,13 @@ use crate::{Error, Result};
 
 /// Makes the checkpoint, and says what is in it.
 pub fn import(arguments: &ImportArguments) -> Result<ModelCard> {
-    let description = match &arguments.shards {
-        Some(shards) => {
-            let corpus = Corpus::open(shards)?;
-            let window = |length| Context::Window { length: length as usize };
-            Description::of_corpus(&corpus, arguments.window.map_or(Context::Stateful, window))
-        }
-        None => {
-            let beside = Description::beside(&arguments.file)?;
-            beside.ok_or_else(|| Error::NoVocabulary { path: arguments.file.clone() })?
-        }
+    let description = if let Some(shards) = &arguments.shards {
+        let corpus = Corpus::open(shards)?;
+        let window = |length| Context::Window { length: length as usize };
+        Description::of_corpus(&corpus, arguments.window.map_or(Context::Stateful, window))
+    } else {
+        let beside = Description::beside(&arguments.file)?;
+        beside.ok_or_else(|| Error::NoVocabulary { path: arguments.file.clone() })?
     };
     Ok(import_file(&arguments.file, description, &arguments.output)?)
 }

@@ -18,7 +18,10 @@ pub fn recipes(arguments: &RecipesArguments, out: &mut impl Write) -> Result<()>
             }
         }
         None if arguments.json => format!("{}\n", serde_json::json!(Recipe::all()?)),
-        None => Recipe::all()?.iter().map(|recipe| format!("{:<14} {}\n", recipe.name, recipe.summary)).collect(),
+        None => {
+            let line = |recipe: &Recipe| format!("{:<14} {}", recipe.name, recipe.summary);
+            Recipe::all()?.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
+        }
     };
     match out.write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
