@@ -237,8 +237,8 @@ fn two_trainers_do_not_work_in_one_folder() {
 #[test]
 fn what_cannot_be_trained() {
     let place = tale(8_000);
-    let digits = place.write("digits.txt", "1234567890".repeat(500));
-    prepare(&place, &digits, "digits");
+    let greek = place.write("greek.txt", "αβγδεζηθικ".repeat(500));
+    prepare(&place, &greek, "greek");
     place.run(&mut trainer(&place, "run", &everything("1"))).success();
     let old = checkpoint(&place);
     let old = old.to_str().unwrap();
@@ -255,7 +255,7 @@ fn what_cannot_be_trained() {
         assert!(!place.path("bad").exists(), "{what} leaves nothing");
     }
     let mut alien = binary("trainer");
-    alien.arg("train").arg("--shards").arg(place.path("digits/shards")).arg("--run").arg(place.path("bad"));
+    alien.arg("train").arg("--shards").arg(place.path("greek/shards")).arg("--run").arg(place.path("bad"));
     let finished = place.run(alien.args(["--init-from", old]));
     check("nothing in common", &finished, 3, &["knows none of the 10 characters"]);
 }
