@@ -11,6 +11,10 @@ use lstm::{
 };
 use model_card::{InputEncoding, ModelSize};
 
+/// The trainer's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What to time.
 struct Options {
     batch: usize,

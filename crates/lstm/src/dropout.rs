@@ -57,41 +57,51 @@ impl Dropout {
         size: usize,
         device: &Device,
     ) -> Result<Option<Tensor>> {
-        let Some(recurrent) = self.mask(self.recurrent, Place::Recurrent(layer), 4 * size * size) else {
+        if self.recurrent <= 0.0 {
             return Ok(None);
-        };
-        let mut mask = vec![1.0; input * 4 * size];
-        mask.extend(recurrent);
-        mask.resize((input + size + 1) * 4 * size, 1.0);
+        }
+        let mut mask = vec![1.0; (input + size + 1) * 4 * size];
+        let recurrent = &mut mask[input * 4 * size..(input + size) * 4 * size];
+        self.fill(recurrent, self.recurrent, Place::Recurrent(layer));
         Tensor::from_vec(mask, (input + size + 1, 4 * size), device).map(Some)
     }
 
     fn mask(&self, rate: f32, place: Place, count: usize) -> Option<Vec<f32>> {
-        if rate <= 0.0 {
-            return None;
-        }
+        (rate > 0.0).then(|| {
+            let mut mask = vec![0.0; count];
+            self.fill(&mut mask, rate, place);
+            mask
+        })
+    }
+
+    /// Writes a mask: four places for each draw of 64 bits.
+    fn fill(&self, mask: &mut [f32], rate: f32, place: Place) {
         let place = match place {
             Place::Input => 0,
             Place::Hidden(layer) => 2 * layer as u64 + 1,
             Place::Recurrent(layer) => 2 * layer as u64 + 2,
         };
-        // A 32-bit number below this is left out.
-        let threshold = (f64::from(rate) * 2f64.powi(32)) as u64;
-        let kept = 1.0 / (1.0 - rate);
+        // A 16-bit number below this is left out, and what is kept makes up for just that share.
+        let threshold = (f64::from(rate) * DRAWS).round().min(DRAWS - 1.0);
+        let kept = (DRAWS / (DRAWS - threshold)) as f32;
+        let threshold = threshold as u64;
         let mut state = mixed(self.seed ^ mixed(place));
-        let mut pair = || {
+        let mut draw = || {
             state = state.wrapping_add(GOLDEN);
-            let draw = mixed(state);
-            [draw >> 32, draw & 0xffff_ffff].map(|draw| if draw < threshold { 0.0 } else { kept })
+            let bits = mixed(state);
+            [0, 16, 32, 48].map(|shift| if (bits >> shift) & 0xffff < threshold { 0.0 } else { kept })
         };
-        let mut mask = Vec::with_capacity(count + 1);
-        while mask.len() < count {
-            mask.extend(pair());
+        let (fours, rest) = mask.as_chunks_mut::<4>();
+        for four in fours {
+            *four = draw();
         }
-        mask.truncate(count);
-        Some(mask)
+        let last = draw();
+        rest.copy_from_slice(&last[..rest.len()]);
     }
 }
+
+/// How many values 16 bits have.
+const DRAWS: f64 = 65_536.0;
 
 /// 2⁶⁴ divided by the golden ratio.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
