@@ -8,13 +8,13 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use lstm::CharLstm;
 use model_card::{CARD_FILE, ModelCard, WEIGHTS_FILE};
 use serde::{Deserialize, Serialize};
-use tempfile::Builder;
 
 use crate::run::Metrics;
 use crate::training::Progress;
@@ -70,26 +70,17 @@ pub fn write(
     if path.exists() {
         return Ok(path);
     }
-    let write = || -> std::io::Result<()> {
-        // Written beside its place and renamed: a checkpoint exists with all its files or not.
-        let writing = hidden_folder().tempdir_in(folder)?;
+    let fill = |folder: &Path| {
         let save = |tensors: &HashMap<String, Tensor>, file: &str| {
-            candle_core::safetensors::save(tensors, writing.path().join(file)).map_err(std::io::Error::other)
+            candle_core::safetensors::save(tensors, folder.join(file)).map_err(io::Error::other)
         };
-        let weights = model.tensors().map_err(std::io::Error::other)?;
+        let weights = model.tensors().map_err(io::Error::other)?;
         save(&weights.into_iter().collect(), WEIGHTS_FILE)?;
         save(&tensors.into_iter().collect(), TENSORS_FILE)?;
-        fs::write(writing.path().join(CARD_FILE), card.to_json())?;
-        fs::write(writing.path().join(POSITION_FILE), serde_json::to_string_pretty(position)?)?;
-        for file in [WEIGHTS_FILE, TENSORS_FILE, CARD_FILE, POSITION_FILE] {
-            File::open(writing.path().join(file))?.sync_all()?;
-        }
-        fs::rename(writing.path(), &path)?;
-        // Renamed: there is nothing left to remove.
-        let _ = writing.keep();
-        Ok(())
+        fs::write(folder.join(CARD_FILE), card.to_json())?;
+        fs::write(folder.join(POSITION_FILE), serde_json::to_string_pretty(position)?)
     };
-    write().map_err(|source| Error::Write { path: path.clone(), source })?;
+    write_whole(&path, fill).map_err(|source| Error::Write { path: path.clone(), source })?;
     Ok(path)
 }
 
@@ -163,7 +154,7 @@ pub fn position(path: &Path) -> Result<(Position, HashMap<String, Tensor>)> {
 
 fn tensors(file: &Path) -> Result<HashMap<String, Tensor>> {
     if !file.exists() {
-        let source = std::io::ErrorKind::NotFound.into();
+        let source = io::ErrorKind::NotFound.into();
         return Err(Error::Read { path: file.into(), source });
     }
     candle_core::safetensors::load(file, &Device::Cpu).map_err(|error| damaged(file, &error))
@@ -176,11 +167,23 @@ fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
 /// How the name of a folder starts that is being written.
 const UNFINISHED: &str = ".writing-";
 
-/// Makes temporary folders with the permissions of ordinary ones.
-fn hidden_folder() -> Builder<'static, 'static> {
-    let mut builder = Builder::new();
+/// Makes a folder of what `fill` writes into it: beside its place, then renamed, so that it exists with all its files or
+/// not at all.
+pub fn write_whole(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
+    // Readable as any new folder is, where a temporary one would be its owner's alone.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    builder
+    let writing = builder.tempdir_in(parent)?;
+    fill(writing.path())?;
+    for entry in fs::read_dir(writing.path())? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    fs::rename(writing.path(), path)?;
+    // Renamed: there is nothing left to remove.
+    let _ = writing.keep();
+    Ok(())
 }

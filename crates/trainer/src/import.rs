@@ -9,7 +9,7 @@
 //! equals `output.weight`, or stands in the file in its place, is tied to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ use model_card::{
     CARD_FILE, Context, FORMAT_VERSION, InputEncoding, ModelCard, ModelSize, Normalisation, Provenance, Vocabulary,
     WEIGHTS_FILE, tensors,
 };
+
+use crate::checkpoint::write_whole;
 
 /// Characters of the seed text for a model that reads no window.
 const SEED_LENGTH: usize = 40;
@@ -229,7 +231,12 @@ pub fn import(file: &Path, description: Description, folder: &Path) -> Result<Mo
     }
     let format_version = FORMAT_VERSION;
     let card = ModelCard { format_version, vocabulary, normalisation, size, context, seed_text, provenance };
-    write(folder, &network, &card)?;
+    let tensors: HashMap<String, Tensor> = network.tensors()?.into_iter().collect();
+    let fill = |folder: &Path| {
+        candle_core::safetensors::save(&tensors, folder.join(WEIGHTS_FILE)).map_err(io::Error::other)?;
+        fs::write(folder.join(CARD_FILE), card.to_json())
+    };
+    write_whole(folder, fill).map_err(|source| Error::Write { path: folder.into(), source })?;
     Ok(card)
 }
 
@@ -388,31 +395,6 @@ fn are_equal(left: &Tensor, right: &Tensor) -> Result<bool> {
     }
     let difference = (left.to_dtype(DType::F32)? - right.to_dtype(DType::F32)?)?;
     Ok(difference.abs()?.sum_all()?.to_scalar::<f32>()? == 0.0)
-}
-
-/// Writes the folder beside its place and renames it: a checkpoint exists with both files or not at all.
-fn write(folder: &Path, network: &CharLstm, card: &ModelCard) -> Result<()> {
-    let tensors: HashMap<String, Tensor> = network.tensors()?.into_iter().collect();
-    let write = || -> io::Result<()> {
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(parent)?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".writing-");
-        // Readable as any new folder is, where a temporary one would be its owner's alone.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        let temporary = builder.tempdir_in(parent)?;
-        candle_core::safetensors::save(&tensors, temporary.path().join(WEIGHTS_FILE)).map_err(io::Error::other)?;
-        fs::write(temporary.path().join(CARD_FILE), card.to_json())?;
-        for name in [WEIGHTS_FILE, CARD_FILE] {
-            File::open(temporary.path().join(name))?.sync_all()?;
-        }
-        fs::rename(temporary.path(), folder)?;
-        // Under its name it is no longer temporary.
-        let _ = temporary.keep();
-        Ok(())
-    };
-    write().map_err(|source| Error::Write { path: folder.into(), source })
 }
 
 /// Some names in quotes, and how many more there are.

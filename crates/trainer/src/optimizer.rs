@@ -44,7 +44,8 @@ impl Optimizer {
         Ok(Self { settings, clipping, descent: Descent { processor: Processor::detect() }, slots, steps: 0 })
     }
 
-    /// One step along gradients in the order of the variables; returns their norm before any clipping.
+    /// One step along gradients in the order of the variables; returns their norm before any clipping. A norm that is no
+    /// number changes nothing.
     ///
     /// `share` is what the gradients are multiplied by first: 1 over the number of batches that were added up.
     pub fn step(&mut self, gradients: &[Tensor], learning_rate: f64, share: f64) -> Result<f64> {
@@ -53,6 +54,9 @@ impl Optimizer {
             squares += self.descent.sum_of_squares(gradient)?;
         }
         let norm = squares.sqrt() * share;
+        if !norm.is_finite() {
+            return Ok(norm);
+        }
         let scale = if self.clipping.norm > 0.0 && norm > self.clipping.norm { self.clipping.norm / norm } else { 1.0 };
         let limit = if self.clipping.value > 0.0 { self.clipping.value as f32 } else { f32::INFINITY };
         let clipping = Clipping { scale: (scale * share) as f32, limit };
@@ -176,6 +180,17 @@ mod tests {
             *mean = 0.7 * *mean + gradient;
             weight - RATE * *mean
         });
+    }
+
+    #[test]
+    fn a_gradient_that_is_no_number_changes_nothing() {
+        let settings = OptimizerSettings::Adam { learning_rate: RATE, betas: [0.9, 0.9], epsilon: 1e-8 };
+        let variables = [Var::new(&[1f32], &Device::Cpu).unwrap(), Var::new(&[2f32], &Device::Cpu).unwrap()];
+        let mut optimizer = Optimizer::new(variables.to_vec(), settings, ClippingSettings::default()).unwrap();
+        let gradients = [3f32, f32::NAN].map(|number| Tensor::new(&[number], &Device::Cpu).unwrap());
+        assert!(optimizer.step(&gradients, RATE, 1.0).unwrap().is_nan());
+        assert_eq!(variables.map(|variable| variable.to_vec1::<f32>().unwrap()[0]), [1.0, 2.0]);
+        assert!(optimizer.memories().iter().all(|(_, memory)| memory.to_vec1::<f32>().unwrap() == [0.0]));
     }
 
     #[test]

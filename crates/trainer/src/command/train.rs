@@ -269,7 +269,10 @@ impl<'s> Session<'s> {
         let patience = self.recipe().evaluation.patience;
         let enough = patience > 0 && best.is_some_and(|best| best.waited >= patience);
         if enough {
-            eprintln!("the validation loss has not fallen for {patience} evaluations: stopping here");
+            eprintln!(
+                "the validation loss has not fallen for {patience} evaluations: stopping here, the best checkpoint is \
+                 kept (evaluation.patience = 0 goes on)"
+            );
         }
         enough
     }
