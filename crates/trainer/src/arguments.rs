@@ -271,13 +271,10 @@ impl TryFrom<TrainArguments> for TrainConfig {
         let TrainArguments { device, seed, sample_length, json, .. } = arguments;
         let changed = !overrides.is_empty() || epochs.is_some() || time_budget.is_some() || sample_length.is_some();
         let named = recipe.is_some() || changed;
+        let epochs = epochs.map(|epochs| [format!("epochs={epochs}"), "minutes=0".into()]);
+        let minutes = time_budget.map(|budget| format!("minutes={:?}", budget.as_secs_f64() / 60.0));
+        let overrides: Vec<String> = overrides.into_iter().chain(epochs.into_iter().flatten()).chain(minutes).collect();
         let mut recipe = Recipe::with_overrides(recipe.as_deref().unwrap_or(DEFAULT_RECIPE), &overrides)?;
-        if let Some(epochs) = epochs {
-            (recipe.epochs, recipe.minutes) = (epochs, 0.0);
-        }
-        if let Some(budget) = time_budget {
-            recipe.minutes = budget.as_secs_f64() / 60.0;
-        }
         recipe.samples.length = sample_length.unwrap_or(recipe.samples.length);
         match (resume, shards) {
             (false, Some(shards)) => {

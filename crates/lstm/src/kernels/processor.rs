@@ -67,6 +67,15 @@ impl Instructions {
         sets.into_iter().map(Self).collect()
     }
 
+    /// Whether they multiply pairs of bfloat16 numbers as fast as single floats.
+    pub fn multiply_pairs(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Pairs => true,
+            _ => false,
+        }
+    }
+
     /// Floats in a vector: W.
     pub(super) fn width(self) -> usize {
         match self.0 {

@@ -38,7 +38,8 @@ pub struct Recipe {
     /// Batches whose gradients are added up for one step of the optimiser.
     #[serde(default = "one")]
     pub accumulate: usize,
-    /// Minutes of training, into which the schedule is fitted; 0 for none.
+    /// Minutes of training, into which the schedule is fitted; 0 for none. A recipe's file may have other fields for other
+    /// times: each `[[fit]]` whose range `minutes = [FROM, BELOW]` has these minutes in it is laid over the rest.
     #[serde(default)]
     pub minutes: f64,
     /// Sizes of the network, but for the vocabulary.
@@ -106,9 +107,17 @@ impl Recipe {
     pub fn from_toml(name: &str, text: &str, overrides: &[String]) -> Result<Self> {
         let complain = |message: String| Error::Recipe { name: name.into(), message };
         let mut table: toml::Table = toml::from_str(text).map_err(|error| complain(error.to_string()))?;
-        for assignment in overrides {
-            replace(&mut table, assignment).map_err(complain)?;
+        let fits = take_fits(&mut table).map_err(complain)?;
+        let replaced = |mut table: toml::Table| -> std::result::Result<toml::Table, String> {
+            overrides.iter().try_for_each(|assignment| replace(&mut table, assignment))?;
+            Ok(table)
+        };
+        // The minutes that count are those after the overrides, and the overrides those after the fit.
+        let minutes = minutes(&replaced(table.clone()).map_err(complain)?);
+        for Fit { fields, .. } in fits.into_iter().filter(|fit| minutes > 0.0 && fit.covers(minutes)) {
+            lay_over(&mut table, fields);
         }
+        let table = replaced(table).map_err(complain)?;
         let recipe: Self =
             serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| complain(explain(&error)))?;
         recipe.validate().map_err(complain)?;
@@ -244,6 +253,45 @@ fn within(field: &str, value: f64, range: std::ops::Range<f64>) -> std::result::
 
 fn share(field: &str, value: f64) -> std::result::Result<(), String> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(format!("{field} is {value}, and has to be from 0 to 1")) }
+}
+
+/// Fields that are other ones where the time budget lies in a range: `[[fit]]` in a recipe's file.
+#[derive(Deserialize)]
+struct Fit {
+    /// From so many minutes on, and below so many.
+    minutes: [f64; 2],
+    #[serde(flatten)]
+    fields: toml::Table,
+}
+
+impl Fit {
+    fn covers(&self, minutes: f64) -> bool {
+        (self.minutes[0]..self.minutes[1]).contains(&minutes)
+    }
+}
+
+fn take_fits(table: &mut toml::Table) -> std::result::Result<Vec<Fit>, String> {
+    let Some(fits) = table.remove("fit") else { return Ok(vec![]) };
+    fits.try_into().map_err(|error: toml::de::Error| format!("fit: {}", error.message()))
+}
+
+/// The minutes of a recipe's table; 0 where there are none, or what stands there is refused later.
+fn minutes(table: &toml::Table) -> f64 {
+    match table.get("minutes") {
+        Some(toml::Value::Float(minutes)) => *minutes,
+        Some(toml::Value::Integer(minutes)) => *minutes as f64,
+        _ => 0.0,
+    }
+}
+
+/// Replaces the fields of a table by those that another one has, down to single values.
+fn lay_over(table: &mut toml::Table, other: toml::Table) {
+    for (name, value) in other {
+        match (table.get_mut(&name), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
+            (_, value) => drop(table.insert(name, value)),
+        }
+    }
 }
 
 /// Puts `FIELD=VALUE` into a table; tables on the way are made where they are missing.

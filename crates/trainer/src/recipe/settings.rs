@@ -25,8 +25,11 @@ pub enum Precision {
     /// 32-bit operands.
     #[default]
     Float32,
-    /// Operands rounded to bfloat16, sums in 32 bits: twice as fast where the processor has instructions for it.
+    /// Operands rounded to bfloat16, sums in 32 bits: up to twice as fast where the processor has instructions for it, and
+    /// slower elsewhere.
     Bfloat16,
+    /// bfloat16 where the processor has instructions for it, 32 bits elsewhere.
+    Fastest,
 }
 
 impl From<Precision> for lstm::Precision {
@@ -34,6 +37,7 @@ impl From<Precision> for lstm::Precision {
         match precision {
             Precision::Float32 => Self::Float32,
             Precision::Bfloat16 => Self::BFloat16,
+            Precision::Fastest => Self::fastest(),
         }
     }
 }

@@ -35,6 +35,35 @@ fn fields_are_replaced_one_by_one() {
 }
 
 #[test]
+fn a_recipe_fits_itself_to_the_time() {
+    let modern = |overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+        Recipe::with_overrides("modern", &overrides).unwrap()
+    };
+    let sizes = ["minutes=0.05", "minutes=0.7", "minutes=3", "minutes=30"].map(|minutes| {
+        let recipe = modern(&[minutes]);
+        recipe.model_size(65).parameters()
+    });
+    assert!(sizes.is_sorted() && sizes[0] < sizes[3], "more time, larger networks: {sizes:?}");
+    assert_eq!(modern(&["minutes=30", "model.hidden=7"]).model.hidden, 7, "what is set, stays");
+    assert_eq!(modern(&["minutes=0"]), Recipe { minutes: 0.0, ..modern(&[]) }, "no time, no other fit");
+}
+
+#[test]
+fn fits_cover_a_range_and_replace_single_fields() {
+    let text = EMBEDDED.iter().find(|(name, _)| *name == "char-rnn").unwrap().1;
+    let text = format!("{text}\n[[fit]]\nminutes = [1, 2]\nbatch = 3\nmodel = {{ hidden = 5 }}\n");
+    let hidden = |minutes: &str| {
+        let recipe = Recipe::from_toml("test", &text, &[format!("minutes={minutes}")]).unwrap();
+        (recipe.batch, recipe.model.hidden, recipe.model.layers)
+    };
+    assert_eq!([hidden("1"), hidden("1.9")], [(3, 5, 2); 2]);
+    assert_eq!([hidden("0.9"), hidden("2")], [(50, 128, 2); 2]);
+    let error = Recipe::from_toml("test", "[[fit]]\nbatch = 3\n", &[]).unwrap_err().to_string();
+    assert!(error.contains("fit: ") && error.contains("minutes"), "{error}");
+}
+
+#[test]
 fn wrong_fields_are_refused_by_name_and_with_the_nearest() {
     let cases: &[(&[&str], &str)] = &[
         (&["batch=0"], "batch is 0"),
