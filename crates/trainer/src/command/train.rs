@@ -152,7 +152,6 @@ struct Session<'s> {
 struct Interval {
     started: Instant,
     characters: u64,
-    evaluations: usize,
 }
 
 impl<'s> Session<'s> {
@@ -207,6 +206,7 @@ impl<'s> Session<'s> {
         let mut saved = Instant::now();
         let mut clock = Instant::now();
         let mut bar = Bar::new(&training, recipe);
+        let mut sampled = None;
         while !training.finished() && !self.has_waited_enough(best) {
             let step = training.step().inspect_err(|_| bar.abandon())?;
             training.count_time(lap(&mut clock));
@@ -219,18 +219,20 @@ impl<'s> Session<'s> {
                 metrics = Some(line);
                 training.count_time(lap(&mut clock));
                 let times = interval.times(&training);
+                crate::progress::report(&line, &times, recipe);
+                // Before the checkpoint: what is killed in between is trained, measured and sampled again.
+                if self.samples_are_due(&training) {
+                    self.print_samples(&training)?;
+                    sampled = Some(line.step);
+                }
+                training.count_time(lap(&mut clock));
                 self.checkpoint(&training, best, metrics)?;
                 self.run.append(&line, &times)?;
                 if let Some(best) = best {
                     self.run.write_best(best)?;
                 }
-                crate::progress::report(&line, &times, recipe);
-                let samples = recipe.samples.every > 0 && interval.evaluations.is_multiple_of(recipe.samples.every);
-                if samples {
-                    self.print_samples(&training)?;
-                }
                 training.count_time(lap(&mut clock));
-                interval = interval.next(&training);
+                interval = Interval::new(&training);
                 (bar, saved) = (Bar::new(&training, recipe), Instant::now());
             } else if self.checkpoint_is_due(training.progress().step, saved) {
                 self.checkpoint(&training, best, metrics)?;
@@ -243,7 +245,7 @@ impl<'s> Session<'s> {
             }
         }
         bar.abandon();
-        if recipe.samples.every == 0 {
+        if sampled != Some(training.progress().step) {
             self.print_samples(&training)?;
         }
         self.report_novelty(&training)?;
@@ -281,6 +283,16 @@ impl<'s> Session<'s> {
         let settings = self.recipe().checkpoints;
         let by_steps = settings.steps > 0 && step.is_multiple_of(settings.steps);
         by_steps || settings.minutes > 0.0 && saved.elapsed().as_secs_f64() >= 60.0 * settings.minutes
+    }
+
+    /// Whether the evaluation that has just been made is one that the model writes after.
+    fn samples_are_due(&self, training: &Training<'_>) -> bool {
+        let (recipe, progress) = (self.recipe(), training.progress());
+        let evaluations = match recipe.evaluation.steps {
+            0 => progress.epoch - 1,
+            steps => progress.step / steps,
+        };
+        recipe.samples.every > 0 && evaluations.is_multiple_of(recipe.samples.every)
     }
 
     fn evaluate(&self, training: &mut Training<'_>, step: Step) -> Result<Metrics> {
@@ -385,11 +397,7 @@ impl<'s> Session<'s> {
 
 impl Interval {
     fn new(training: &Training<'_>) -> Self {
-        Self { started: Instant::now(), characters: training.progress().trained, evaluations: 1 }
-    }
-
-    fn next(&self, training: &Training<'_>) -> Self {
-        Self { evaluations: self.evaluations + 1, ..Self::new(training) }
+        Self { started: Instant::now(), characters: training.progress().trained }
     }
 
     fn times(&self, training: &Training<'_>) -> Times {

@@ -259,7 +259,7 @@ pub struct SampleSettings {
     pub length: usize,
     /// The temperatures, each sampled from the same seed excerpt.
     pub temperatures: Vec<f32>,
-    /// Evaluations between two print-outs; 0 for one at the end alone.
+    /// Evaluations between two print-outs; there is one at the end in any case, and with 0 no other.
     #[serde(default = "one")]
     pub every: usize,
 }
