@@ -24,6 +24,7 @@ pub mod novelty;
 pub mod progress;
 pub mod recipe;
 pub mod run;
+pub mod session;
 pub mod training;
 
 pub use error::{Error, Result};
