@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::project::{Project, check_name, run as run_program};
+use crate::project::{Project, WHOLE, check_name, run as run_program};
 use crate::{datasets, runs};
 
 #[derive(Args)]
@@ -47,7 +47,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
         None => runs::latest(project, dataset)?,
     };
     let checkpoint = runs::checkpoint(&run)?;
-    let binaries = project.build(&["trainer"], &[])?;
+    let binaries = project.build(WHOLE, &[])?;
     let mut command = binaries.command("trainer");
     command.arg("evaluate").arg("--checkpoint").arg(checkpoint).arg("--shards").arg(project.shards(on));
     command.args(["--protocol", protocol]);

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::datasets;
-use crate::project::{Binaries, Project, check_name, run as run_program};
+use crate::project::{Binaries, Project, WHOLE, check_name, run as run_program};
 use crate::runs;
 
 #[derive(Args)]
@@ -38,7 +38,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
         None => runs::latest(project, dataset)?,
     };
     let checkpoint = runs::checkpoint(&run)?;
-    let binaries = project.build(&["onnx-export"], &[])?;
+    let binaries = project.build(WHOLE, &[])?;
     let output = output.clone().unwrap_or_else(|| project.dataset(dataset).join("model.onnx"));
     checkpoint_to(&binaries, &checkpoint, &output, *json)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::project::{Project, check_name, run as run_program};
+use crate::project::{Project, WHOLE, check_name, run as run_program};
 use crate::runs;
 
 #[derive(Args)]
@@ -35,7 +35,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
         None => file.file_stem().context("the file has no name")?.to_string_lossy().into_owned(),
     };
     check_name(&run).context("give the run a name with --run")?;
-    let binaries = project.build(&["trainer"], &[])?;
+    let binaries = project.build(WHOLE, &[])?;
     let checkpoints = runs::folder(project, dataset).join(run).join("checkpoints");
     std::fs::create_dir_all(&checkpoints).with_context(|| format!("cannot make {}", checkpoints.display()))?;
     let mut command = binaries.command("trainer");

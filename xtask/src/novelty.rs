@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use crate::project::{Project, check_name, run as run_program};
+use crate::project::{Project, WHOLE, check_name, run as run_program};
 use crate::{datasets, runs};
 
 #[derive(Args)]
@@ -40,7 +40,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     for name in std::iter::once(dataset).chain(run) {
         check_name(name)?;
     }
-    let binaries = project.build(&["trainer"], &[])?;
+    let binaries = project.build(WHOLE, &[])?;
     let mut command = binaries.command("trainer");
     command.arg("novelty").arg("--shards").arg(project.shards(dataset));
     if let Some(text) = text {

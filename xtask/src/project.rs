@@ -13,6 +13,10 @@ use crate::protoc;
 /// Names the folder that holds the binaries already built; the tests set it, so that they test those.
 const BINARIES: &str = "SCRIMSHAW_BINARIES";
 
+/// The packages that every command from training on builds, even if it needs one of them: cargo gives a package other
+/// features in other company, and would compile candle once for each.
+pub const WHOLE: &[&str] = &["corpus", "trainer", "onnx-export", "sampler"];
+
 /// A program ended with a code other than zero, having said why itself.
 #[derive(Debug)]
 pub struct Failed {

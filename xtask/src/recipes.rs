@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::project::{Project, run as run_program};
+use crate::project::{Project, WHOLE, run as run_program};
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask recipes\n  cargo xtask recipes modern\n  \
@@ -15,6 +15,6 @@ pub struct Arguments {
 }
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
-    let binaries = project.build(&["trainer"], &[])?;
+    let binaries = project.build(WHOLE, &[])?;
     run_program(binaries.command("trainer").arg("recipes").args(&arguments.words))
 }

@@ -95,6 +95,12 @@ fn summary(dataset: &Path, run: &Path) -> Option<Summary> {
         epochs: u64,
         #[serde(default)]
         minutes: f64,
+        #[serde(default)]
+        evaluation: Evaluation,
+    }
+    #[derive(Deserialize, Default)]
+    struct Evaluation {
+        patience: usize,
     }
     let config: Config = serde_json::from_str(&fs::read_to_string(run.join("config.json")).ok()?).ok()?;
     let metrics = json_lines(&run.join("metrics.jsonl"));
@@ -102,9 +108,10 @@ fn summary(dataset: &Path, run: &Path) -> Option<Summary> {
     let last = |lines: &[Value], field: &str| lines.last().and_then(|line| line[field].as_f64());
     let best = metrics.iter().filter_map(|line| line["validation_loss"].as_f64()).min_by(f64::total_cmp);
     let (epoch, elapsed) = (last(&metrics, "epoch").unwrap_or(0.0) as u64, last(&times, "elapsed"));
-    let Recipe { name: recipe, epochs, minutes } = config.recipe;
-    let finished =
+    let Recipe { name: recipe, epochs, minutes, evaluation: Evaluation { patience } } = config.recipe;
+    let at_the_end =
         if minutes > 0.0 { elapsed.is_some_and(|seconds| seconds >= 60.0 * minutes) } else { epoch >= epochs };
+    let finished = at_the_end || patience > 0 && waited(&metrics) >= patience;
     let state = match fs::File::open(run.join("lock")) {
         Ok(lock) if lock.try_lock().is_err() => "training",
         _ if finished => "finished",
@@ -124,6 +131,14 @@ fn summary(dataset: &Path, run: &Path) -> Option<Summary> {
         elapsed,
         state,
     })
+}
+
+/// Evaluations since the best one, which ended the run where its patience allows no more.
+fn waited(metrics: &[Value]) -> usize {
+    let loss = |line: &Value| line["validation_loss"].as_f64().or(line["train_loss"].as_f64());
+    let losses = metrics.iter().filter_map(loss);
+    let best = losses.clone().enumerate().min_by(|(_, one), (_, other)| one.total_cmp(other));
+    best.map_or(0, |(index, _)| losses.count() - 1 - index)
 }
 
 fn json_lines(path: &Path) -> Vec<Value> {
@@ -179,4 +194,28 @@ pub fn checkpoint(run: &Path) -> Result<PathBuf> {
 fn subfolders(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evaluations_since_the_best_are_counted_as_the_trainer_counts_them() {
+        let cases: [(&[f64], usize); 5] = [
+            (&[], 0),
+            (&[3.0, 2.0, 1.0], 0),
+            (&[3.0, 1.0, 2.0, 1.5], 2),
+            (&[2.0, 2.0, 2.0], 2),
+            (&[2.0, 3.0, 1.0, 4.0], 1),
+        ];
+        for (losses, expected) in cases {
+            let metrics: Vec<Value> =
+                losses.iter().map(|loss| serde_json::json!({ "validation_loss": loss })).collect();
+            assert_eq!(waited(&metrics), expected, "{losses:?}");
+        }
+        let nothing_held_out =
+            [1.0, 2.0].map(|loss| serde_json::json!({ "validation_loss": null, "train_loss": loss }));
+        assert_eq!(waited(&nothing_held_out), 1);
+    }
 }

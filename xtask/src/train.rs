@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use crate::project::{Project, check_name, run as run_program};
+use crate::project::{Project, WHOLE, check_name, run as run_program};
 use crate::{datasets, export, prepare, runs};
 
 #[derive(Args)]
@@ -62,7 +62,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
         _ => &[],
     };
     // Together, so that everything is compiled before anything starts.
-    let binaries = project.build(&["corpus", "trainer", "onnx-export", "sampler"], features)?;
+    let binaries = project.build(WHOLE, features)?;
     if !project.shards(dataset).join("index.json").exists() {
         prepare::dataset(project, &binaries, dataset)?;
     }
