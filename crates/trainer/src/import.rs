@@ -14,14 +14,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use corpus::{Corpus, Split};
+use corpus::{Corpus, Split, Tokens};
 use lstm::CharLstm;
 use model_card::{
     CARD_FILE, Context, FORMAT_VERSION, InputEncoding, ModelCard, ModelSize, Normalisation, Provenance, Vocabulary,
     WEIGHTS_FILE, tensors,
 };
-
-use crate::checkpoint::write_whole;
 
 /// Characters of the seed text for a model that reads no window.
 const SEED_LENGTH: usize = 40;
@@ -186,7 +184,7 @@ impl Description {
     /// What the corpus says whose ids the module was trained on; `context` is how it was trained.
     pub fn of_corpus(corpus: &Corpus, context: Context) -> Self {
         let index = corpus.index();
-        let tokens = corpus.split(Split::Train).unwrap_or_else(|| corpus.tokens());
+        let tokens = corpus.split(Split::Train).unwrap_or(Tokens::of(&[]));
         let length = match context {
             Context::Window { length } => length,
             Context::Stateful => SEED_LENGTH,
@@ -217,10 +215,16 @@ impl From<ModelCard> for Description {
 
 /// Writes the network of a `.safetensors` file as a checkpoint into a new `folder`, and returns its card.
 ///
-/// The numbers are those of the file, but for PyTorch's two biases a layer: a checkpoint holds their sum, and zeros.
+/// The numbers are those of the file, except for PyTorch's two biases per layer: a checkpoint holds their sum, and zeros.
 pub fn import(file: &Path, description: Description, folder: &Path) -> Result<ModelCard> {
-    if folder.exists() {
-        return Err(Error::Exists { path: folder.into() });
+    import_into(file, description, folder, Path::new(""))
+}
+
+/// The same with the checkpoint at a relative path in the new `folder`.
+pub fn import_into(file: &Path, description: Description, folder: &Path, path: &Path) -> Result<ModelCard> {
+    let exists = || Error::Exists { path: folder.into() };
+    if folder.symlink_metadata().is_ok() {
+        return Err(exists());
     }
     let network = read(file)?;
     let size = *network.size();
@@ -233,10 +237,15 @@ pub fn import(file: &Path, description: Description, folder: &Path) -> Result<Mo
     let card = ModelCard { format_version, vocabulary, normalisation, size, context, seed_text, provenance };
     let tensors: HashMap<String, Tensor> = network.tensors()?.into_iter().collect();
     let fill = |folder: &Path| {
-        candle_core::safetensors::save(&tensors, folder.join(WEIGHTS_FILE)).map_err(io::Error::other)?;
-        fs::write(folder.join(CARD_FILE), card.to_json())
+        let checkpoint = folder.join(path);
+        fs::create_dir_all(&checkpoint)?;
+        candle_core::safetensors::save(&tensors, checkpoint.join(WEIGHTS_FILE)).map_err(io::Error::other)?;
+        fs::write(checkpoint.join(CARD_FILE), card.to_json())
     };
-    write_whole(folder, fill).map_err(|source| Error::Write { path: folder.into(), source })?;
+    durable::create_dir(folder, fill).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => exists(),
+        _ => Error::Write { path: folder.into(), source },
+    })?;
     Ok(card)
 }
 

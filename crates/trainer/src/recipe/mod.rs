@@ -1,5 +1,7 @@
 //! What to train and how, as a small TOML file.
 
+mod overrides;
+mod request;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -7,12 +9,24 @@ mod tests;
 use model_card::{Context, ModelSize};
 use serde::{Deserialize, Serialize};
 
+pub use request::{Difference, Request};
 pub use settings::{
     AverageSettings, CheckpointSettings, ClippingSettings, DropoutSettings, EvaluationSettings, NetworkSettings,
-    OptimizerSettings, Precision, SampleSettings, ScheduleSettings, StreamSettings, WindowSettings,
+    OptimizerSettings, Precision, RecordSettings, SampleSettings, ScheduleSettings, StreamSettings, WindowSettings,
 };
 
+use self::overrides::Fit;
+use crate::records::Best;
 use crate::{Error, Result};
+
+/// The recipe if none is named.
+pub const DEFAULT_RECIPE: &str = "modern";
+
+/// Bound for counts and sizes in a recipe.
+const MOST: usize = 1_000_000_000;
+
+/// Bound for other numbers in a recipe.
+const LARGEST: f64 = 1e9;
 
 /// The recipes that come with the program, by name.
 const EMBEDDED: &[(&str, &str)] = &[
@@ -31,18 +45,18 @@ pub struct Recipe {
     pub name: String,
     /// One line about it.
     pub summary: String,
-    /// Passes over the text; where there is a time budget, that decides.
+    /// Passes over the text. If there is a time budget, that decides.
     pub epochs: usize,
     /// Windows or streams in a batch: N.
     pub batch: usize,
-    /// Batches whose gradients are added up for one step of the optimiser.
+    /// Batches whose gradients are added up for one optimizer step.
     #[serde(default = "one")]
     pub accumulate: usize,
-    /// Minutes of training, into which the schedule is fitted; 0 for none. A recipe's file may have other fields for other
-    /// times: each `[[fit]]` whose range `minutes = [FROM, BELOW]` has these minutes in it is laid over the rest.
+    /// Time budget in minutes, which the schedule is fitted into; 0 for none. A recipe's file may have other values for other
+    /// budgets: the fields of each `[[fit]]` whose range `minutes = [FROM, BELOW]` contains the budget replace the others.
     #[serde(default)]
     pub minutes: f64,
-    /// Sizes of the network, but for the vocabulary.
+    /// Sizes of the network, without the vocabulary.
     pub model: NetworkSettings,
     /// The text as windows: this, or `streams`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,28 +64,31 @@ pub struct Recipe {
     /// The text as streams: this, or `windows`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streams: Option<StreamSettings>,
-    /// How the weights follow the gradients.
+    /// The optimizer.
     pub optimizer: OptimizerSettings,
-    /// How gradients are held down.
+    /// Gradient clipping.
     #[serde(default)]
     pub clipping: ClippingSettings,
-    /// What becomes of the learning rate.
+    /// The learning rate schedule.
     #[serde(default)]
     pub schedule: ScheduleSettings,
-    /// What is left out at random.
+    /// Dropout.
     #[serde(default)]
     pub dropout: DropoutSettings,
-    /// The running mean of the weights, if one is kept.
+    /// The exponential moving average of the weights, if one is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average: Option<AverageSettings>,
-    /// When the validation split is read.
+    /// When the network is evaluated.
     #[serde(default)]
     pub evaluation: EvaluationSettings,
     /// When checkpoints are written.
     #[serde(default)]
     pub checkpoints: CheckpointSettings,
-    /// What the model writes while it learns.
+    /// Samples during training.
     pub samples: SampleSettings,
+    /// What is recorded besides the evaluations.
+    #[serde(default)]
+    pub records: RecordSettings,
 }
 
 fn one() -> usize {
@@ -95,32 +112,36 @@ impl Recipe {
 
     /// The recipe of that name with some fields replaced, each given as `FIELD=VALUE`, the value as TOML has it
     /// (`optimizer.learning_rate=0.001`); a word that is not TOML counts as a string.
-    pub fn with_overrides(name: &str, overrides: &[String]) -> Result<Self> {
+    pub fn with_overrides(name: &str, assignments: &[String]) -> Result<Self> {
         let Some((_, text)) = EMBEDDED.iter().find(|(known, _)| *known == name) else {
-            let known = EMBEDDED.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
+            let names = || EMBEDDED.iter().map(|(known, _)| *known);
+            let nearest = overrides::nearest(name, names()).map(|nearest| format!("; did you mean {nearest:?}?"));
+            let known = names().collect::<Vec<_>>().join(", ") + &nearest.unwrap_or_default();
             return Err(Error::UnknownRecipe { name: name.into(), known });
         };
-        Self::from_toml(name, text, overrides)
+        Self::from_toml(name, text, assignments)
     }
 
     /// Reads a recipe; `name` is for the messages.
-    pub fn from_toml(name: &str, text: &str, overrides: &[String]) -> Result<Self> {
+    pub fn from_toml(name: &str, text: &str, assignments: &[String]) -> Result<Self> {
         let complain = |message: String| Error::Recipe { name: name.into(), message };
         let mut table: toml::Table = toml::from_str(text).map_err(|error| complain(error.to_string()))?;
-        let fits = take_fits(&mut table).map_err(complain)?;
-        let replaced = |mut table: toml::Table| -> std::result::Result<toml::Table, String> {
-            overrides.iter().try_for_each(|assignment| replace(&mut table, assignment))?;
-            Ok(table)
-        };
-        // The minutes that count are those after the overrides, and the overrides those after the fit.
-        let minutes = minutes(&replaced(table.clone()).map_err(complain)?);
+        let fits = overrides::take_fits(&mut table).map_err(complain)?;
+        // Assignments can change the minutes, which choose the fits; and assignments win over fits.
+        let mut assigned = table.clone();
+        overrides::replace_all(&mut assigned, assignments).map_err(complain)?;
+        let minutes = overrides::minutes(&assigned);
         for Fit { fields, .. } in fits.into_iter().filter(|fit| minutes > 0.0 && fit.covers(minutes)) {
-            lay_over(&mut table, fields);
+            overrides::overlay(&mut table, fields);
         }
-        let table = replaced(table).map_err(complain)?;
-        let recipe: Self =
-            serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| complain(explain(&error)))?;
-        recipe.validate().map_err(complain)?;
+        overrides::replace_all(&mut table, assignments).map_err(complain)?;
+        Self::from_table(table).map_err(complain)
+    }
+
+    fn from_table(table: toml::Table) -> std::result::Result<Self, String> {
+        let table = toml::Value::Table(table);
+        let recipe: Self = serde_path_to_error::deserialize(table).map_err(|error| overrides::explain(&error))?;
+        recipe.validate()?;
         Ok(recipe)
     }
 
@@ -129,7 +150,7 @@ impl Recipe {
         EMBEDDED.iter().map(|(name, text)| Self::from_toml(name, text, &[])).collect()
     }
 
-    /// The network's sizes for a vocabulary of so many tokens.
+    /// The network's sizes for a vocabulary of this many tokens.
     pub fn model_size(&self, vocabulary: usize) -> ModelSize {
         let NetworkSettings { hidden, layers, input, .. } = self.model;
         ModelSize { vocabulary, hidden, layers, input }
@@ -138,7 +159,7 @@ impl Recipe {
     /// How the text is cut.
     ///
     /// # Panics
-    /// Never for a recipe that was read: it was checked to have one of the two.
+    /// Never for a recipe that was read: reading checks that it has one of the two.
     pub fn cut(&self) -> Cut {
         match (self.windows, self.streams) {
             (Some(windows), _) => Cut::Windows(windows),
@@ -155,7 +176,7 @@ impl Recipe {
         }
     }
 
-    /// What a model so trained expects to have seen.
+    /// What a model trained in this way expects to have seen.
     pub fn context(&self) -> Context {
         match self.cut() {
             Cut::Windows(windows) => Context::Window { length: windows.length },
@@ -163,20 +184,39 @@ impl Recipe {
         }
     }
 
-    fn validate(&self) -> std::result::Result<(), String> {
+    /// Whether training stops early after this best evaluation.
+    pub fn patience_has_ended(&self, best: Option<Best>) -> bool {
+        let patience = self.evaluation.patience;
+        patience > 0 && best.is_some_and(|best| best.waited >= patience)
+    }
+
+    /// Checks every number against its range.
+    pub(crate) fn validate(&self) -> std::result::Result<(), String> {
         let at_least_one = [
+            ("epochs", self.epochs),
             ("batch", self.batch),
             ("accumulate", self.accumulate),
             ("model.hidden", self.model.hidden),
             ("model.layers", self.model.layers),
-            ("model.input.size", self.model_size(1).input_size(0)),
+            ("model.input.size", self.model_size(1).embedding_size().unwrap_or(1)),
             ("windows.length", self.windows.map_or(1, |windows| windows.length)),
             ("windows.step", self.windows.map_or(1, |windows| windows.step)),
             ("streams.time", self.streams.map_or(1, |streams| streams.time)),
             ("checkpoints.keep", self.checkpoints.keep),
         ];
-        if let Some((field, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
-            return Err(format!("{field} is 0, and has to be at least 1"));
+        for (field, value) in at_least_one {
+            whole(field, value, 1)?;
+        }
+        let at_least_zero = [
+            ("evaluation.steps", self.evaluation.steps),
+            ("evaluation.patience", self.evaluation.patience),
+            ("checkpoints.steps", self.checkpoints.steps),
+            ("samples.length", self.samples.length),
+            ("samples.every", self.samples.every),
+            ("records.steps", self.records.steps),
+        ];
+        for (field, value) in at_least_zero {
+            whole(field, value, 0)?;
         }
         match (self.windows, self.streams) {
             (Some(_), Some(_)) => return Err("it has [windows] and [streams]: a text is cut in one way".into()),
@@ -194,26 +234,37 @@ impl Recipe {
         if let Some(AverageSettings { decay }) = self.average {
             within("average.decay", decay, 0.0..1.0)?;
         }
-        match self.schedule {
-            ScheduleSettings::Constant => Ok(()),
-            ScheduleSettings::Step { every: 0, .. } => Err("schedule.every is 0, and has to be at least 1".into()),
-            ScheduleSettings::Step { factor, .. } | ScheduleSettings::Plateau { factor, .. } => {
-                share("schedule.factor", factor)
-            }
-            ScheduleSettings::Cosine { warmup, floor } => {
-                within("schedule.warmup", warmup, 0.0..1.0)?;
-                share("schedule.floor", floor)
-            }
-        }?;
+        for temperature in &self.samples.temperatures {
+            within("samples.temperatures", f64::from(*temperature), 0.0..LARGEST)?;
+        }
         for (field, value) in [
             ("minutes", self.minutes),
             ("clipping.norm", self.clipping.norm),
             ("clipping.value", self.clipping.value),
             ("checkpoints.minutes", self.checkpoints.minutes),
         ] {
-            within(field, value, 0.0..f64::INFINITY)?;
+            within(field, value, 0.0..LARGEST)?;
         }
-        Ok(())
+        self.validate_schedule()
+    }
+
+    fn validate_schedule(&self) -> std::result::Result<(), String> {
+        match self.schedule {
+            ScheduleSettings::Constant => Ok(()),
+            ScheduleSettings::Step { after, every, factor } => {
+                whole("schedule.after", after, 0)?;
+                whole("schedule.every", every, 1)?;
+                share("schedule.factor", factor)
+            }
+            ScheduleSettings::Plateau { patience, factor } => {
+                whole("schedule.patience", patience, 0)?;
+                share("schedule.factor", factor)
+            }
+            ScheduleSettings::Cosine { warmup, floor } => {
+                within("schedule.warmup", warmup, 0.0..1.0)?;
+                share("schedule.floor", floor)
+            }
+        }
     }
 
     fn validate_optimizer(&self) -> std::result::Result<(), String> {
@@ -226,7 +277,7 @@ impl Recipe {
             OptimizerSettings::Adam { betas, epsilon, .. } | OptimizerSettings::AdamW { betas, epsilon, .. } => {
                 betas.into_iter().try_for_each(|beta| within("optimizer.betas", beta, 0.0..1.0))?;
                 if let OptimizerSettings::AdamW { weight_decay, .. } = self.optimizer {
-                    within("optimizer.weight_decay", weight_decay, 0.0..f64::INFINITY)?;
+                    within("optimizer.weight_decay", weight_decay, 0.0..LARGEST)?;
                 }
                 positive("optimizer.epsilon", epsilon)
             }
@@ -235,11 +286,19 @@ impl Recipe {
     }
 }
 
-fn positive(field: &str, value: f64) -> std::result::Result<(), String> {
-    if value > 0.0 && value.is_finite() {
+fn whole(field: &str, value: usize, least: usize) -> std::result::Result<(), String> {
+    if (least..=MOST).contains(&value) {
         Ok(())
     } else {
-        Err(format!("{field} is {value}, and has to be a number above 0"))
+        Err(format!("{field} is {value}, and has to be from {least} to {MOST}"))
+    }
+}
+
+fn positive(field: &str, value: f64) -> std::result::Result<(), String> {
+    if value > 0.0 && value < LARGEST {
+        Ok(())
+    } else {
+        Err(format!("{field} is {value}, and has to be above 0 and below {LARGEST}"))
     }
 }
 
@@ -253,88 +312,4 @@ fn within(field: &str, value: f64, range: std::ops::Range<f64>) -> std::result::
 
 fn share(field: &str, value: f64) -> std::result::Result<(), String> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(format!("{field} is {value}, and has to be from 0 to 1")) }
-}
-
-/// Fields that are other ones where the time budget lies in a range: `[[fit]]` in a recipe's file.
-#[derive(Deserialize)]
-struct Fit {
-    /// From so many minutes on, and below so many.
-    minutes: [f64; 2],
-    #[serde(flatten)]
-    fields: toml::Table,
-}
-
-impl Fit {
-    fn covers(&self, minutes: f64) -> bool {
-        (self.minutes[0]..self.minutes[1]).contains(&minutes)
-    }
-}
-
-fn take_fits(table: &mut toml::Table) -> std::result::Result<Vec<Fit>, String> {
-    let Some(fits) = table.remove("fit") else { return Ok(vec![]) };
-    fits.try_into().map_err(|error: toml::de::Error| format!("fit: {}", error.message()))
-}
-
-/// The minutes of a recipe's table; 0 where there are none, or what stands there is refused later.
-fn minutes(table: &toml::Table) -> f64 {
-    match table.get("minutes") {
-        Some(toml::Value::Float(minutes)) => *minutes,
-        Some(toml::Value::Integer(minutes)) => *minutes as f64,
-        _ => 0.0,
-    }
-}
-
-/// Replaces the fields of a table by those that another one has, down to single values.
-fn lay_over(table: &mut toml::Table, other: toml::Table) {
-    for (name, value) in other {
-        match (table.get_mut(&name), value) {
-            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
-            (_, value) => drop(table.insert(name, value)),
-        }
-    }
-}
-
-/// Puts `FIELD=VALUE` into a table; tables on the way are made where they are missing.
-fn replace(table: &mut toml::Table, assignment: &str) -> std::result::Result<(), String> {
-    let Some((path, value)) = assignment.split_once('=') else {
-        return Err(format!("{assignment:?} sets nothing: write FIELD=VALUE, as in optimizer.learning_rate=0.001"));
-    };
-    let (path, value) = (path.trim(), value.trim());
-    let value = match toml::from_str::<toml::Table>(&format!("value = {value}")) {
-        Ok(mut parsed) => parsed.remove("value").ok_or_else(|| format!("{assignment:?} has no value"))?,
-        Err(_) => toml::Value::String(value.into()),
-    };
-    let (tables, field) = path.rsplit_once('.').map_or((None, path), |(tables, field)| (Some(tables), field));
-    let mut place = &mut *table;
-    for name in tables.into_iter().flat_map(|tables| tables.split('.')) {
-        let entry = place.entry(name).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        place = entry.as_table_mut().ok_or_else(|| format!("{path}: {name} is a value, and holds no fields"))?;
-    }
-    if field == "kind" {
-        // Another kind has other fields: those of the old one would only be refused.
-        place.clear();
-    }
-    place.insert(field.into(), value);
-    // A text is cut in one way: naming one takes the other's place.
-    match path.split('.').next() {
-        Some("windows") => table.remove("streams"),
-        Some("streams") => table.remove("windows"),
-        _ => None,
-    };
-    Ok(())
-}
-
-/// What is wrong, with the field's place and, for an unknown one, the nearest that exists.
-fn explain(error: &serde_path_to_error::Error<toml::de::Error>) -> String {
-    let message = error.inner().message();
-    let path = error.path().to_string();
-    let place = if path == "." { String::new() } else { format!("{path}: ") };
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let nearest = message.starts_with("unknown ").then(|| quoted.next()).flatten().and_then(|unknown| {
-        quoted.max_by(|one, other| strsim::jaro_winkler(unknown, one).total_cmp(&strsim::jaro_winkler(unknown, other)))
-    });
-    match nearest {
-        Some(nearest) => format!("{place}{message}; did you mean `{nearest}`?"),
-        None => format!("{place}{message}"),
-    }
 }
