@@ -93,13 +93,13 @@ pub enum Error {
         /// The run's folder.
         path: PathBuf,
         /// What differs: `recipe`, `seed`, or a field of the recipe.
-        what: String,
+        what: Box<str>,
         /// What the run has.
-        found: String,
+        found: Box<str>,
         /// What was asked for.
-        given: String,
+        given: Box<str>,
         /// The option that asked for it.
-        option: String,
+        option: Box<str>,
     },
     /// The text was prepared anew since the run was begun.
     #[error(

@@ -1,12 +1,12 @@
 //! A network that PyTorch trained, as a checkpoint: a `.safetensors` file in, a checkpoint's folder out.
 //!
 //! The file holds the weights of a module with the fields `embedding`, `lstm` and `output`, under the names of
-//! [`model_card::tensors`]; what a module adds in front of all of them, such as `module.`, is left out. All sizes
-//! follow from the shapes. What the tensors do not say, above all which character an id is, is a [`Description`]: from
-//! a card beside the file, or from the prepared corpus whose ids the module was trained on.
+//! [`model_card::tensors`]; a prefix of all names, such as `module.`, is ignored. All sizes follow from the shapes. What
+//! the tensors do not say, above all which character an id stands for, is a [`Description`]: from a card beside the file,
+//! or from the prepared corpus whose ids the module was trained on.
 //!
-//! A file without `embedding.weight` has one-hot input, and so has one whose table is the identity matrix. A table that
-//! equals `output.weight`, or stands in the file in its place, is tied to it.
+//! A file without `embedding.weight` has one-hot input, and so has one whose embedding is the identity matrix. An embedding
+//! that equals `output.weight`, or takes its place in the file, is tied to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -39,7 +39,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The file is not in the safetensors format.
-    #[error("{path} is no safetensors file ({message}); write it with `safetensors.torch.save_model(module, path)`")]
+    #[error("{path} is not a safetensors file ({message}); write it with `safetensors.torch.save_model(module, path)`")]
     NotSafetensors {
         /// The file.
         path: PathBuf,
@@ -65,8 +65,8 @@ pub enum Error {
         /// The names that it holds.
         found: String,
     },
-    /// Several prefixes stand before the names of a network.
-    #[error("{path} holds several networks, under {prefixes}: save the one that is meant")]
+    /// The file has names with several prefixes.
+    #[error("{path} holds several networks, under {prefixes}: save only the one to import")]
     SeveralNetworks {
         /// The file.
         path: PathBuf,
@@ -83,7 +83,7 @@ pub enum Error {
         /// What may be the reason.
         advice: &'static str,
     },
-    /// A tensor has another shape than the others call for.
+    /// A tensor's shape does not fit the others.
     #[error("{path}: `{name}` has the shape {found:?} and should have {expected}")]
     Shape {
         /// The file.
@@ -127,13 +127,13 @@ pub enum Error {
         /// Tokens of the vocabulary.
         vocabulary: usize,
     },
-    /// The folder for the checkpoint is there already.
+    /// The new folder exists already.
     #[error("{path} exists already; choose another folder, or delete it")]
     Exists {
         /// The folder.
         path: PathBuf,
     },
-    /// The checkpoint cannot be written.
+    /// The new folder cannot be written.
     #[error("cannot write {path}: {source}; free the disk or choose another folder")]
     Write {
         /// The folder.
@@ -157,7 +157,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Description {
     /// Tokens and their texts, in the order of the network's ids.
     pub vocabulary: Vocabulary,
-    /// What is done to a prompt before it is looked up.
+    /// How a prompt is normalised before it is looked up.
     pub normalisation: Normalisation,
     /// What the model expects to have seen.
     pub context: Context,
@@ -168,7 +168,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// What `card.json` beside the file says; `None` where there is none.
+    /// What `card.json` beside the file says; `None` if there is none.
     pub fn beside(file: &Path) -> Result<Option<Self>> {
         let path = file.with_file_name(CARD_FILE);
         match fs::read_to_string(&path) {
@@ -181,7 +181,7 @@ impl Description {
         }
     }
 
-    /// What the corpus says whose ids the module was trained on; `context` is how it was trained.
+    /// What the corpus says that the module was trained on; `context` is how it was trained.
     pub fn of_corpus(corpus: &Corpus, context: Context) -> Self {
         let index = corpus.index();
         let tokens = corpus.split(Split::Train).unwrap_or(Tokens::of(&[]));
@@ -243,7 +243,8 @@ pub fn import_into(file: &Path, description: Description, folder: &Path, path: &
         fs::write(checkpoint.join(CARD_FILE), card.to_json())
     };
     durable::create_dir(folder, fill).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => exists(),
+        // Not if a parent is a file.
+        io::ErrorKind::AlreadyExists if folder.symlink_metadata().is_ok() => exists(),
         _ => Error::Write { path: folder.into(), source },
     })?;
     Ok(card)
@@ -262,7 +263,7 @@ pub fn read(file: &Path) -> Result<CharLstm> {
     Ok(CharLstm::load(weights, &size, &Device::Cpu)?)
 }
 
-/// The tensors of a file, and what stands before all their names.
+/// The tensors of a file, and the prefix of all their names.
 struct Module<'f> {
     file: &'f Path,
     prefix: String,
@@ -270,8 +271,8 @@ struct Module<'f> {
 }
 
 impl Module<'_> {
-    /// Reads the sizes off the shapes. A table that is the identity is removed, since the input is one-hot, and one that
-    /// is the output weight under its only name gets its second.
+    /// Reads the sizes off the shapes. An embedding that is the identity is removed, since the input is one-hot. One that is
+    /// stored instead of the output weight is stored as both.
     fn size(&mut self) -> Result<ModelSize> {
         let (table, output) = (self.name(tensors::EMBEDDING_WEIGHT), self.name(tensors::OUTPUT_WEIGHT));
         if !self.tensors.contains_key(&output)
@@ -297,7 +298,7 @@ impl Module<'_> {
         Ok(ModelSize { vocabulary, hidden, layers, input })
     }
 
-    /// Holds names, shapes and numbers against what a network of this size has.
+    /// Compares names, shapes and numbers with those of a network of this size.
     fn check(&self, size: &ModelSize) -> Result<()> {
         let mut foreign: BTreeSet<&str> = self.tensors.keys().map(String::as_str).collect();
         for (name, expected) in shapes(size) {
@@ -308,7 +309,7 @@ impl Module<'_> {
                 let why = if one_hot { " (without `embedding.weight` the input is one-hot)" } else { "" };
                 return Err(self.wrong_shape(name, tensor, format!("{expected:?}{why}")));
             }
-            // One number that is not finite makes the sum so.
+            // One number that is not finite makes the sum not finite.
             let sum = tensor.to_dtype(DType::F64)?.abs()?.sum_all()?.to_scalar::<f64>()?;
             if !sum.is_finite() {
                 return Err(Error::NotFinite { path: self.file.into(), name });
@@ -321,7 +322,7 @@ impl Module<'_> {
         Err(Error::Foreign { path: self.file.into(), names: list(foreign) })
     }
 
-    /// Both sides of a matrix, neither of which may be zero.
+    /// The two sizes of a matrix, neither of which may be zero.
     fn matrix(&self, name: &str, expected: &str) -> Result<(usize, usize)> {
         let tensor = self.get(name)?;
         match *tensor.dims() {
@@ -346,7 +347,7 @@ impl Module<'_> {
         self.tensors.contains_key(&self.name(name))
     }
 
-    /// A tensor's name as it stands in the file.
+    /// A tensor's name in the file.
     fn name(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -374,7 +375,7 @@ fn shapes(size: &ModelSize) -> BTreeMap<String, Vec<usize>> {
     all
 }
 
-/// What stands before the name of the first layer's weight, if that is one thing.
+/// The prefix of the first layer's weight, if there is one and no other.
 fn prefix(file: &Path, tensors: &HashMap<String, Tensor>) -> Result<String> {
     let first = tensors::weight_ih(0);
     let found = tensors.keys().filter_map(|name| name.strip_suffix(&first));
@@ -391,7 +392,7 @@ fn prefix(file: &Path, tensors: &HashMap<String, Tensor>) -> Result<String> {
     }
 }
 
-/// Whether a table gives each token its one-hot vector.
+/// Whether an embedding gives each token its one-hot vector.
 fn is_identity(table: &Tensor) -> Result<bool> {
     let (rows, columns) = table.dims2()?;
     Ok(rows == columns && are_equal(table, &Tensor::eye(rows, DType::F32, &Device::Cpu)?)?)
@@ -406,7 +407,7 @@ fn are_equal(left: &Tensor, right: &Tensor) -> Result<bool> {
     Ok(difference.abs()?.sum_all()?.to_scalar::<f32>()? == 0.0)
 }
 
-/// Some names in quotes, and how many more there are.
+/// The first names in quotes, and how many more there are.
 fn list(names: BTreeSet<&str>) -> String {
     let more = names.len().saturating_sub(LISTED);
     let quoted: Vec<String> = names.into_iter().take(LISTED).map(|name| format!("`{name}`")).collect();

@@ -128,7 +128,10 @@ impl RunFolder {
         };
         match durable::create_dir(path, fill) {
             Ok(()) => Self::lock(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::RunExists { path: path.into() }),
+            // Another error if a parent is a file.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.symlink_metadata().is_ok() => {
+                Err(Error::RunExists { path: path.into() })
+            }
             Err(source) => Err(unwritable(path, source)),
         }
     }
@@ -280,4 +283,108 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 fn unwritable(path: &Path, source: io::Error) -> Error {
     Error::Write { path: path.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::Progress;
+
+    fn config() -> RunConfig {
+        RunConfig {
+            recipe: Recipe::named("lecture").unwrap(),
+            seed: 1,
+            device: "cpu".into(),
+            dataset: "tale".into(),
+            shards: "shards".into(),
+            corpus: 3,
+            init_from: None,
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_there_is_left_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("run");
+        let run = RunFolder::create(&path, &config()).unwrap();
+        fs::write(path.join("mine"), "mine").unwrap();
+        assert!(matches!(RunFolder::create(&path, &config()), Err(Error::RunExists { .. })));
+        assert!(matches!(RunFolder::open(&path), Err(Error::Busy { .. })), "the first one works there");
+        assert!(is_locked(&path));
+        drop(run);
+        assert!(!is_locked(&path));
+        assert_eq!(RunFolder::open(&path).unwrap().1, config());
+        assert_eq!(fs::read_to_string(path.join("mine")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn one_of_many_creates_a_run_and_the_others_leave_it_whole() {
+        let place = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let path = place.path().join(round.to_string());
+            let barrier = std::sync::Barrier::new(4);
+            let create = || {
+                barrier.wait();
+                // The lock is held until all have tried.
+                let created = RunFolder::create(&path, &config());
+                barrier.wait();
+                created.is_ok()
+            };
+            let made: usize = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(create)).collect();
+                threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
+            });
+            assert_eq!(made, 1);
+            assert_eq!(RunConfig::read(&path).unwrap(), config());
+            assert!(path.join(CHECKPOINTS).is_dir() && path.join(SAMPLES).is_dir());
+        }
+        let left = fs::read_dir(place.path()).unwrap().count();
+        assert_eq!(left, 20, "nothing half-written is left");
+    }
+
+    #[test]
+    fn records_are_cut_back_to_a_checkpoint() {
+        let place = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&place.path().join("run"), &config()).unwrap();
+        let metrics_at = |step| Metrics {
+            epoch: 1,
+            step,
+            train_loss: 2.0,
+            validation_loss: None,
+            learning_rate: 0.1,
+            characters: step as u64,
+        };
+        for step in 1..=4 {
+            let record = StepRecord {
+                epoch: 1,
+                step,
+                loss: 2.0,
+                gradient_norm: 1.0,
+                learning_rate: 0.1,
+                seconds: 0.5,
+                characters: step as u64,
+                done: 0.5,
+                elapsed: 1.0,
+            };
+            run.append_step(&record).unwrap();
+        }
+        for step in [2, 4] {
+            run.append(&metrics_at(step), &Times { step, elapsed: 1.0, speed: 1.0 }).unwrap();
+        }
+        let progress = Progress {
+            epoch: 1,
+            batch: 3,
+            step: 3,
+            elapsed: 1.0,
+            loss: 0.0,
+            targets: 0,
+            trained: 3,
+            plateau: crate::schedule::Plateau::default(),
+        };
+        run.rewind(&Position::new(progress, None, Some(metrics_at(2)))).unwrap();
+        let steps: Vec<usize> = steps(run.path()).unwrap().iter().map(|line| line.step).collect();
+        let metrics: Vec<usize> = metrics(run.path()).unwrap().iter().map(|line| line.step).collect();
+        let times: Vec<usize> = times(run.path()).unwrap().iter().map(|line| line.step).collect();
+        assert_eq!((steps, metrics, times), (vec![1, 2, 3], vec![2], vec![2]));
+    }
 }

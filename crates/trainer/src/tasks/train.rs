@@ -10,7 +10,7 @@ use lstm::CharLstm;
 use crate::device::{self, DeviceName};
 use crate::observer::{Event, Observer};
 use crate::randomness::{Purpose, derive};
-use crate::recipe::{Recipe, Request};
+use crate::recipe::{Difference, Recipe, Request};
 use crate::records::{Best, Metrics, Outcome};
 use crate::run::{RunConfig, RunFolder};
 use crate::session::Session;
@@ -142,19 +142,19 @@ fn first_weights(
 
 fn go_on(resume: &Resume, observer: &mut dyn Observer, interrupted: &AtomicBool) -> Result<Outcome> {
     let (run, mut config) = RunFolder::open(&resume.run)?;
-    config.recipe = resume.changes.resume(&config.recipe)?.map_err(|difference| Error::OtherRun {
+    let differs = |Difference { field, begun, asked, option }: Difference| Error::OtherRun {
         path: resume.run.clone(),
-        what: difference.field,
-        found: difference.begun,
-        given: difference.asked,
-        option: difference.option,
-    })?;
+        what: field.into(),
+        found: begun.into(),
+        given: asked.into(),
+        option: option.into(),
+    };
+    config.recipe = resume.changes.resume(&config.recipe)?.map_err(differs)?;
     if let Some(seed) = resume.seed
         && seed != config.seed
     {
-        let (what, option) = ("seed".into(), "--seed".into());
-        let (found, given) = (config.seed.to_string(), seed.to_string());
-        return Err(Error::OtherRun { path: resume.run.clone(), what, found, given, option });
+        let (field, option) = ("seed".into(), "--seed".into());
+        return Err(differs(Difference { field, begun: config.seed.to_string(), asked: seed.to_string(), option }));
     }
     let corpus = Corpus::open(resume.shards.as_ref().unwrap_or(&config.shards))?;
     let index = corpus.index();
