@@ -87,7 +87,7 @@ pub enum Error {
     /// Something was named for a run that was begun with something else.
     #[error(
         "{path} was begun with another {what}: {found}, not {given}; leave out {option} to resume it as it was begun, \
-         or start another run"
+         or start another run, with --init-from from its weights"
     )]
     OtherRun {
         /// The run's folder.
@@ -197,6 +197,16 @@ pub enum Error {
         /// Tokens in the corpus' vocabulary.
         tokens: usize,
     },
+    /// A number is outside its range.
+    #[error("{what} is {value}, and has to be {range}")]
+    OutOfRange {
+        /// What the number says.
+        what: &'static str,
+        /// The number.
+        value: f64,
+        /// The range in words.
+        range: &'static str,
+    },
     /// A text to be measured has a character that the model does not know.
     #[error("{corpus} has the character {character:?}, which the model was not trained with")]
     UnknownCharacter {
@@ -297,6 +307,7 @@ impl Error {
             | Self::OtherRun { .. }
             | Self::NoSplit { .. }
             | Self::NoRuns { .. }
+            | Self::OutOfRange { .. }
             | Self::RunName { .. }
             | Self::OtherText { .. }
             | Self::PreparedAnew { .. }

@@ -1,5 +1,7 @@
 //! How large a network is and how much memory its training needs at least, before anything is allocated.
 
+use std::fs;
+
 use candle_core::Device;
 use model_card::InputEncoding;
 
@@ -69,9 +71,12 @@ fn check_against(estimate: Estimate, available: u128) -> Result<Estimate> {
     Err(Error::TooLarge { parameters, needed: in_units(bytes), available: in_units(available) })
 }
 
-/// Bytes of memory that programs can take without swapping, and of free swap space; `None` if the system does not say.
+/// Bytes of memory that this process can take, free swap space included; `None` if the system does not say.
 fn available_memory() -> Option<u128> {
-    parse_memory_information(&std::fs::read_to_string("/proc/meminfo").ok()?)
+    let of_machine = parse_memory_information(&fs::read_to_string("/proc/meminfo").ok()?)?;
+    // A container may have less than its machine. Where there is no limit, the file is missing or says "max".
+    let of_container = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    Some(of_container.map_or(of_machine, |limit| of_machine.min(limit)))
 }
 
 /// Linux' `/proc/meminfo`: lines such as `MemAvailable:    8012345 kB`.

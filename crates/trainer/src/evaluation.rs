@@ -8,7 +8,7 @@ use corpus::{Split, Tokens, Windows};
 use lstm::{CharLstm, Outputs, State};
 use serde::Serialize;
 
-use crate::{Result, dynamic};
+use crate::{Error, Result, dynamic};
 
 /// Characters of one forward pass, in all sequences together, so that memory stays the same for any text.
 const CHARACTERS_PER_PASS: usize = 1 << 14;
@@ -51,6 +51,38 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Checks every number against its range.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] with what it has to be.
+    pub fn validate(&self) -> Result<()> {
+        let at_least_one = |what, value: usize| {
+            let error = Error::OutOfRange { what, value: value as f64, range: "at least 1" };
+            if value == 0 { Err(error) } else { Ok(()) }
+        };
+        match *self {
+            Self::Carried => Ok(()),
+            Self::Streams(count) => at_least_one("the number of streams", count),
+            Self::Windows(length) => at_least_one("the length of a window", length),
+            Self::Last { length, step } => {
+                at_least_one("the length of a window", length)?;
+                at_least_one("the step between windows", step)
+            }
+            Self::Dynamic(settings) => {
+                at_least_one("the length of a segment", settings.segment)?;
+                let (what, value) = ("the rate of dynamic evaluation", settings.learning_rate);
+                if !(0.0..f64::INFINITY).contains(&value) {
+                    return Err(Error::OutOfRange { what, value, range: "at least 0" });
+                }
+                let (what, value) = ("the decay of dynamic evaluation", settings.decay);
+                if !(0.0..=1.0).contains(&value) {
+                    return Err(Error::OutOfRange { what, value, range: "from 0 to 1" });
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Characters of a window or segment, for a message that a text is shorter than one.
     pub(crate) fn length(&self) -> usize {
         match *self {
@@ -93,12 +125,16 @@ impl Score {
 /// Measures a network on a text, in the network's precision; `None` if the text is too short to predict one character.
 ///
 /// `report` is told the characters predicted so far, and how many there are to predict.
+///
+/// # Errors
+/// [`Error::OutOfRange`] if a number of the protocol is; or what a tensor operation says.
 pub fn measure(
     network: &CharLstm,
     tokens: Tokens<'_>,
     protocol: Protocol,
     report: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<Score>> {
+    protocol.validate()?;
     if tokens.len() < 2 {
         return Ok(None);
     }
@@ -322,6 +358,28 @@ mod tests {
             assert!(score(&network(), &text(length), Protocol::Carried).is_none());
         }
         assert!(score(&network(), &text(5), Protocol::Last { length: 10, step: 1 }).is_none());
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let dynamic = |change: fn(&mut dynamic::Settings)| {
+            let mut settings = dynamic::Settings::default();
+            change(&mut settings);
+            Protocol::Dynamic(settings)
+        };
+        let cases = [
+            (Protocol::Streams(0), "the number of streams is 0, and has to be at least 1"),
+            (Protocol::Windows(0), "the length of a window is 0"),
+            (Protocol::Last { length: 0, step: 1 }, "the length of a window is 0"),
+            (Protocol::Last { length: 1, step: 0 }, "the step between windows is 0"),
+            (dynamic(|settings| settings.segment = 0), "the length of a segment is 0"),
+            (dynamic(|settings| settings.learning_rate = -1.0), "the rate of dynamic evaluation is -1"),
+            (dynamic(|settings| settings.decay = 1.5), "the decay of dynamic evaluation is 1.5"),
+        ];
+        for (protocol, expected) in cases {
+            let error = measure(&network(), Tokens::of(&text(9)), protocol, &mut |_, _| ()).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 
     #[test]

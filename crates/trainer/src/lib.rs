@@ -1,7 +1,7 @@
 //! Trains a character LSTM on prepared shards, and measures it.
 //!
-//! [`train`] starts a run or resumes one, [`evaluate`] measures how well a checkpoint predicts a text, [`novelty`] says
-//! how much of what it writes is copied from its training text, and [`import`] makes a checkpoint of a PyTorch module.
+//! [`train`] starts a run or resumes one, [`evaluate`] measures how well a checkpoint predicts a text, [`novelty()`] says
+//! how much of what it writes is copied from its training text, and [`import()`] makes a checkpoint of a PyTorch module.
 //! A [`recipe::Recipe`] says what to train and how. [`runs`] finds what was trained.
 //!
 //! The crate prints nothing. Everything that happens is told to an [`Observer`] as an [`Event`]. It does not know

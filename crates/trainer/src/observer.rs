@@ -50,7 +50,8 @@ pub enum Event<'e> {
     },
     /// A run starts or resumes.
     Started(&'e Announcement),
-    /// The run that was to be resumed has nothing left to train.
+    /// The run that is resumed has nothing left to train. To train its network further, start another run with
+    /// `init_from`.
     AlreadyFinished {
         /// The run's folder.
         run: &'e Path,

@@ -14,6 +14,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +75,9 @@ const BEST: &str = "best.json";
 const LOCK: &str = "lock";
 const SAMPLES: &str = "samples";
 const CHECKPOINTS: &str = "checkpoints";
+
+/// Attempts to lock a run before it counts as taken.
+const LOCK_ATTEMPTS: u32 = 10;
 
 /// The folder of the checkpoints of a run.
 pub fn checkpoints(run: &Path) -> PathBuf {
@@ -169,11 +174,16 @@ impl RunFolder {
     fn lock(path: &Path) -> Result<Self> {
         let file = path.join(LOCK);
         let lock = File::create(&file).map_err(|source| unwritable(&file, source))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy { path: path.into() }),
-            Err(TryLockError::Error(source)) => Err(unwritable(&file, source)),
+        for attempt in 1.. {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // Whoever only looks whether somebody works here holds the lock for a moment.
+                Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => sleep(Duration::from_millis(10)),
+                Err(TryLockError::WouldBlock) => return Err(Error::Busy { path: path.into() }),
+                Err(TryLockError::Error(source)) => return Err(unwritable(&file, source)),
+            }
         }
+        Ok(Self { path: path.into(), _lock: lock })
     }
 
     /// The folder itself.
@@ -239,14 +249,9 @@ impl RunFolder {
         position.best.map_or(Ok(()), |best| self.write_best(best))
     }
 
-    /// The file for what the model wrote after a number of steps.
-    pub fn samples_file(&self, step: usize) -> PathBuf {
-        self.path.join(SAMPLES).join(format!("{step:08}.txt"))
-    }
-
     /// Writes what the model wrote after a number of steps.
     pub fn write_samples(&self, step: usize, text: &str) -> Result<()> {
-        write(&self.samples_file(step), text.as_bytes())
+        write(&self.path.join(SAMPLES).join(format!("{step:08}.txt")), text.as_bytes())
     }
 }
 

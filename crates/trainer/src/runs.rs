@@ -32,6 +32,9 @@ pub struct Summary {
     pub train_loss: Option<f64>,
     /// The lowest one, in nats per character.
     pub best_validation_loss: Option<f64>,
+    /// The loss of the best checkpoint, in nats per character: on the validation split, or on the text that is trained on
+    /// if nothing is held out.
+    pub best_loss: Option<f64>,
     /// Characters per second since the evaluation before the last.
     pub speed: Option<f64>,
     /// Seconds of training.
@@ -165,6 +168,7 @@ fn summary(path: &Path) -> Option<Summary> {
         step: metrics.last().map_or(0, |line| line.step),
         train_loss: metrics.last().map(|line| line.train_loss),
         best_validation_loss: metrics.iter().filter_map(|line| line.validation_loss).min_by(f64::total_cmp),
+        best_loss: run::best(path).map(|best| best.loss),
         speed: times.last().map(|times| times.speed),
         elapsed,
         state,

@@ -301,20 +301,17 @@ impl<'s> Session<'s> {
         already_finished: bool,
     ) -> Result<Outcome> {
         let last = training.progress().step;
-        let step = reached.best.map_or(last, |best| best.step);
-        let checkpoint = self.run.checkpoints().join(checkpoint::name(step));
-        let has_samples = self.run.samples_file(step).exists();
-        let is_shown = if already_finished { has_samples } else { sampled == Some(step) && step == last };
-        if !is_shown || !already_finished {
-            let (network, card) = checkpoint::model(&checkpoint, self.device)?;
-            let network = network.with_precision(self.recipe().model.precision.into());
-            if !is_shown {
-                self.sample(&network, step, card.provenance.epochs)?;
-            }
-            if !already_finished {
-                self.report_novelty(&network, &card)?;
-            }
+        let checkpoint_of = |step| self.run.checkpoints().join(checkpoint::name(step));
+        let best = reached.best.map(|best| best.step).filter(|step| checkpoint_of(*step).is_dir());
+        let step = best.unwrap_or(last);
+        let checkpoint = checkpoint_of(step);
+        let (network, card) = checkpoint::model(&checkpoint, self.device)?;
+        let network = network.with_precision(self.recipe().model.precision.into());
+        // Samples of the last step that was also the best have just been shown.
+        if step != last || sampled != Some(last) {
+            self.sample(&network, step, card.provenance.epochs)?;
         }
+        self.report_novelty(&network, &card)?;
         let outcome = Outcome {
             run: self.run.path().into(),
             checkpoint,

@@ -37,6 +37,7 @@ pub struct EvaluateConfig {
 /// [`Error::PreparedAnew`] if the text was prepared in another way since it was trained on: what is held out now may have
 /// been trained on.
 pub fn evaluate(config: &EvaluateConfig, observer: &mut dyn Observer) -> Result<Vec<Measured>> {
+    config.protocol.validate()?;
     let device = device::open(config.device)?;
     let checkpoint = runs::checkpoint_at(&config.checkpoint)?;
     let corpus = Corpus::open(&config.shards)?;

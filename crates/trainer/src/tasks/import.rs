@@ -31,7 +31,13 @@ pub enum ImportTarget {
 }
 
 /// Makes the checkpoint; returns its card. Nothing is made if anything is wrong with the file.
+///
+/// # Errors
+/// [`Error::Import`] says what does not fit; [`Error::OutOfRange`] refuses a window of no characters.
 pub fn import(config: &ImportConfig) -> Result<ModelCard> {
+    if config.window == Some(0) {
+        return Err(Error::OutOfRange { what: "the length of a window", value: 0.0, range: "at least 1" });
+    }
     let description = if let Some(shards) = &config.shards {
         let corpus = Corpus::open(shards)?;
         let context = config.window.map_or(Context::Stateful, |length| Context::Window { length });

@@ -119,10 +119,12 @@ fn the_latest_run_has_the_newest_checkpoint() {
 fn an_import_that_fails_leaves_nothing() {
     let place = Place::with_tale();
     let target = ImportTarget::Run(place.runs().join("module"));
-    for shards in [place.path("nowhere"), place.path("tale")] {
-        let config =
-            ImportConfig { file: place.path("tale.txt"), target: target.clone(), shards: Some(shards), window: None };
-        import(&config).unwrap_err();
+    let cases =
+        [("nowhere", None, "nothing is prepared"), ("tale", None, "not a safetensors"), ("tale", Some(0), "window")];
+    for (shards, window, part) in cases {
+        let (file, shards) = (place.path("tale.txt"), Some(place.path(shards)));
+        let error = import(&ImportConfig { file, target: target.clone(), shards, window }).unwrap_err();
+        assert!(error.to_string().contains(part), "{error} should say {part}");
         assert!(!place.runs().exists());
     }
 }
@@ -136,6 +138,7 @@ fn a_run_says_what_it_has_reached() {
     assert_eq!((summary.run.as_str(), summary.recipe.as_str(), summary.seed), ("run", "char-rnn", Some(7)));
     assert_eq!((summary.epoch, summary.step), (2, metrics.step));
     assert_eq!((summary.train_loss, summary.best_validation_loss), (Some(metrics.train_loss), outcome.best_loss));
+    assert_eq!(summary.best_loss, outcome.best_loss);
     // An evaluation in the middle of the last epoch is not its end.
     let unfinished = request(&[SMALL, &["evaluation.steps=2"]].concat(), 1);
     let interrupted = std::sync::atomic::AtomicBool::new(false);

@@ -78,7 +78,8 @@ fn a_finished_run_says_so_and_stays_as_it_is() {
     let mut recorder = Recorder::default();
     let again = go_on(place.resume("run"), &mut recorder).unwrap();
     assert_eq!(recorder.of("already_finished")[0]["step"], 6);
-    assert!(recorder.of("step").is_empty() && recorder.of("sample").is_empty());
+    assert!(recorder.of("step").is_empty() && recorder.of("checkpoint").is_empty());
+    assert!(!recorder.of("sample").is_empty(), "its samples are shown again");
     assert!(again.already_finished && !outcome.already_finished);
     assert_eq!((again.checkpoint, again.best_loss), (outcome.checkpoint, outcome.best_loss));
     assert!(results(&outcome.run) == before);
