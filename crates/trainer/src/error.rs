@@ -19,20 +19,20 @@ pub enum Error {
         message: String,
     },
     /// No recipe has that name.
-    #[error("there is no recipe {name:?}; there is: {known}")]
+    #[error("unknown recipe {name:?}; the recipes are: {known}")]
     UnknownRecipe {
         /// What was asked for.
         name: String,
         /// The recipes that exist.
         known: String,
     },
-    /// The corpus has no window of the recipe's length.
+    /// The text is shorter than a window and the character after it.
     #[error(
-        "the corpus has {tokens} characters, and a window needs {length} and one to predict: \
-         prepare a longer text"
+        "the text has {tokens} characters, too few for {length} and the one after them to predict: prepare a longer \
+         text or a larger split"
     )]
     TooShort {
-        /// Characters in the corpus.
+        /// Characters in the text.
         tokens: usize,
         /// Characters in a window.
         length: usize,
@@ -235,8 +235,8 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// A variable is no part of the loss.
-    #[error("a variable got no gradient: this is a mistake in the program")]
+    /// A variable does not contribute to the loss.
+    #[error("a variable got no gradient: this is a bug in the program")]
     NoGradient,
     /// There is something at the run's folder already.
     #[error("{path} exists already: resume it with --resume, or choose another name with --run")]

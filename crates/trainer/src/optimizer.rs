@@ -137,7 +137,7 @@ mod tests {
 
     const RATE: f64 = 0.1;
 
-    /// Five steps along `g = w³ − 0.1` by the optimiser, and by `naive` in f64: old weight, gradient, memories, step from 1.
+    /// Five steps along `g = w³ − 0.1` by the optimizer, and by `naive` in f64: old weight, gradient, moments, step from 1.
     fn check(settings: OptimizerSettings, naive: impl Fn(f64, f64, &mut [f64; 2], i32) -> f64) {
         let start = [1.0_f32, -2.0, 0.5, 0.0, 3.0e-4];
         let variable = Var::new(&start, &Device::Cpu).unwrap();

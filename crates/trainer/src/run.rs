@@ -213,8 +213,8 @@ impl RunFolder {
 
     /// Appends one line each to `metrics.jsonl` and `times.jsonl`.
     ///
-    /// Call it before the checkpoint of the same step is written: [`RunFolder::rewind`] removes lines that no checkpoint
-    /// stands behind, but cannot bring back lines that were never written.
+    /// Call it before the checkpoint of the same step is written: [`RunFolder::rewind`] removes lines that are later
+    /// than the checkpoint, but cannot bring back lines that were never written.
     pub fn append(&self, metrics: &Metrics, times: &Times) -> Result<()> {
         let sync = |path: PathBuf, file: File| file.sync_data().map_err(|source| unwritable(&path, source));
         let (metrics_file, times_file) = (self.path.join(METRICS), self.path.join(TIMES));

@@ -123,7 +123,7 @@ impl<'s> Session<'s> {
             }
         }
         if !already_finished && self.recipe().patience_has_ended(reached.best) {
-            let (patience, decides) = (self.recipe().evaluation.patience, self.decides());
+            let (patience, decides) = (self.recipe().evaluation.patience, self.decides(reached));
             self.observer.observe(&Event::StoppedEarly { patience, decides });
         }
         self.finish(&training, reached, sampled, already_finished)
@@ -137,12 +137,13 @@ impl<'s> Session<'s> {
         training.finished() || self.recipe().patience_has_ended(reached.best)
     }
 
-    /// The loss that decides what is the best checkpoint.
-    fn decides(&self) -> LossKind {
-        if self.validation().is_some() { LossKind::Validation } else { LossKind::Training }
+    /// The loss that decides what is the best checkpoint. A validation split may be too short for a single window.
+    fn decides(&self, reached: Reached) -> LossKind {
+        let expected = if self.validation().is_some() { LossKind::Validation } else { LossKind::Training };
+        reached.metrics.map_or(expected, |metrics| metrics.decides())
     }
 
-    /// The text to evaluate on, if it is long enough to predict a character of it.
+    /// The text to evaluate on, if any is held out.
     fn validation(&self) -> Option<Tokens<'s>> {
         self.corpus.split(Split::Validation)
     }
@@ -318,7 +319,7 @@ impl<'s> Session<'s> {
             parameters: self.recipe().model_size(self.corpus.vocabulary().len()).parameters(),
             elapsed: training.progress().elapsed,
             best_loss: reached.best.map(|best| best.loss),
-            decides: self.decides(),
+            decides: self.decides(reached),
             already_finished,
             metrics: reached.metrics,
         };

@@ -26,7 +26,7 @@ pub struct Training<'c> {
     average: Option<Average>,
     batches: Batches<'c>,
     epoch: Epoch<'c>,
-    /// Behind the last batch, where states are carried on.
+    /// The state after the last batch, if it is carried on.
     state: Option<State>,
     progress: Progress,
 }

@@ -55,7 +55,7 @@ pub fn transfer(
     Ok((CharLstm::load(new, &size, device)?, matched))
 }
 
-/// Row by row the named one of `old`, or the one of `new` where none is named.
+/// For each row the row of `old` that its source names, or the row of `new` if there is no source.
 fn rows(old: &Tensor, new: &Tensor, sources: &[Option<u32>]) -> Result<Tensor> {
     let row = |(index, source): (usize, &Option<u32>)| match source {
         Some(source) => old.get(*source as usize),

@@ -44,7 +44,7 @@ pub struct Match {
 ///
 /// It keeps 4 bytes per token, and reads the tokens themselves from the view that it was built over. Building it takes 5
 /// bytes per token for every byte of the largest id: 5 for a vocabulary of up to 256, 10 for one of up to 65,536.
-/// A megabyte of text is sorted in a tenth of a second on one core, 100 MB in 12 s (50 s where 9,000 characters occur);
+/// A megabyte of text is sorted in a tenth of a second on one core, 100 MB in 12 s (50 s if it has 9,000 different characters);
 /// a search takes some microseconds.
 ///
 /// The ids may take up 2³¹ − 1 bytes: 2 GB of text, or 1 GB of a text with more than 256 different characters.
@@ -118,7 +118,7 @@ impl<'t> PassageIndex<'t> {
     }
 
     /// How many tokens `text` shares with the suffix at `position`, of which `known` are known, and how the suffix
-    /// compares with it: equal where it begins with the whole text.
+    /// compares with it: equal if it begins with the whole text.
     fn compare(&self, position: usize, text: &[u32], known: usize) -> (usize, Ordering) {
         let mut buffer = [0; STRETCH];
         let mut shared = known;
@@ -150,7 +150,7 @@ fn id_width(tokens: Tokens<'_>) -> usize {
     (u32::BITS - largest.leading_zeros()).div_ceil(8).max(1) as usize
 }
 
-/// Refuses a text whose places an index cannot count.
+/// Refuses a text that has more positions than an index can count.
 fn check_length(tokens: usize, width: usize) -> Result<()> {
     let limit = MAXIMUM_BYTES / width;
     if tokens > limit { Err(Error::TooLong { tokens, width, limit }) } else { Ok(()) }

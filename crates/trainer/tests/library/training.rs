@@ -117,6 +117,19 @@ fn training_stops_when_its_patience_ends_and_names_the_loss() {
 }
 
 #[test]
+fn a_validation_split_without_a_window_is_not_called_validation() {
+    let place = Place::new();
+    // 99 characters to train on and 11 held out, fewer than a window of 16.
+    place.prepare("tale", &tale()[..110], |options| options.split = "90/10".parse().unwrap());
+    let windows = ["windows.length=16", "windows.step=3", "model.hidden=4", "model.layers=1", "samples.length=3"];
+    let mut recorder = Recorder::default();
+    let outcome = start(place.new_run("tale", "run", &request(&windows, 1)), &mut recorder).unwrap();
+    assert_eq!(outcome.metrics.unwrap().validation_loss, None);
+    assert_eq!(recorder.of("evaluated")[0]["decides"], "training");
+    assert_eq!(recorder.of("finished")[0]["decides"], "training");
+}
+
+#[test]
 fn a_plateau_without_validation_follows_the_training_loss() {
     let place = Place::new();
     place.prepare("tale", &tale(), |_| ());
