@@ -1,6 +1,8 @@
 //! What a user asks for: a recipe and the changes to it. Nothing that is not named counts.
 
-use super::{DEFAULT_RECIPE, Precision, Recipe, overrides};
+use super::definition::{DEFAULT_RECIPE, Recipe};
+use super::overrides;
+use super::settings::Precision;
 use crate::{Error, Result};
 
 /// A recipe and changes to it, as a user names them.

@@ -1,4 +1,4 @@
-//! The parts of a recipe. Every field has one unit and one range, which [`super::Recipe`] checks.
+//! The parts of a recipe. Every field has one unit and one range, which the recipe checks.
 
 use model_card::InputEncoding;
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,4 @@
+use super::definition::EMBEDDED;
 use super::*;
 
 #[test]
