@@ -20,6 +20,9 @@ pub struct Summary {
     /// The run's folder.
     #[serde(skip)]
     pub path: PathBuf,
+    /// Fingerprint of the prepared text that it was trained on: [`corpus::Index::run`].
+    #[serde(skip)]
+    pub preparation: Option<u64>,
     /// The recipe's name; `imported` for an imported network.
     pub recipe: String,
     /// The seed.
@@ -162,6 +165,7 @@ fn summary(path: &Path) -> Option<Summary> {
     Some(Summary {
         run: path.file_name()?.to_string_lossy().into_owned(),
         path: path.into(),
+        preparation: config.as_ref().ok().map(|config| config.corpus),
         recipe,
         seed,
         epoch: metrics.last().map_or(0, |line| line.epoch),

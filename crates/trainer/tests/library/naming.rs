@@ -139,6 +139,7 @@ fn a_run_says_what_it_has_reached() {
     assert_eq!((summary.epoch, summary.step), (2, metrics.step));
     assert_eq!((summary.train_loss, summary.best_validation_loss), (Some(metrics.train_loss), outcome.best_loss));
     assert_eq!(summary.best_loss, outcome.best_loss);
+    assert_eq!(summary.preparation, Some(corpus::Index::read(&place.path("tale")).unwrap().run));
     // An evaluation in the middle of the last epoch is not its end.
     let unfinished = request(&[SMALL, &["evaluation.steps=2"]].concat(), 1);
     let interrupted = std::sync::atomic::AtomicBool::new(false);
