@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 use trainer::recipe::Request;
+use trainer::runs::{self, State};
 use trainer::{Error, Resume, Silent, TrainConfig, train};
 
 use crate::support::{EVERYTHING, Place, Recorder, SMALL, column, go_on, lines, request, results, start};
@@ -72,17 +73,23 @@ fn a_kill_right_after_a_checkpoint_loses_no_line() {
 
 #[test]
 fn a_finished_run_says_so_and_stays_as_it_is() {
-    let place = Place::with_tale();
-    let outcome = place.train("run", &request(SMALL, 2));
-    let before = results(&outcome.run);
-    let mut recorder = Recorder::default();
-    let again = go_on(place.resume("run"), &mut recorder).unwrap();
-    assert_eq!(recorder.of("already_finished")[0]["step"], 6);
-    assert!(recorder.of("step").is_empty() && recorder.of("checkpoint").is_empty());
-    assert!(!recorder.of("sample").is_empty(), "its samples are shown again");
-    assert!(again.already_finished && !outcome.already_finished);
-    assert_eq!((again.checkpoint, again.best_loss), (outcome.checkpoint, outcome.best_loss));
-    assert!(results(&outcome.run) == before);
+    let still = ["optimizer.learning_rate=1e-30", "evaluation.patience=1", "evaluation.steps=3"];
+    for (why, more, epochs, step) in [("its epochs are over", &[][..], 2, 6), ("its patience has ended", &still, 9, 6)]
+    {
+        let place = Place::with_tale();
+        let outcome = place.train("run", &request(&[SMALL, more].concat(), epochs));
+        let before = results(&outcome.run);
+        assert_eq!(runs::list(&place.runs())[0].state, State::Finished, "{why}");
+        let mut recorder = Recorder::default();
+        let again = go_on(place.resume("run"), &mut recorder).unwrap();
+        assert_eq!(recorder.of("already_finished")[0]["step"], step, "{why}");
+        assert!(recorder.of("step").is_empty() && recorder.of("checkpoint").is_empty(), "{why}");
+        assert!(recorder.of("stopped_early").is_empty(), "it stopped before: {why}");
+        assert!(!recorder.of("sample").is_empty(), "its samples are shown again");
+        assert!(again.already_finished && !outcome.already_finished, "{why}");
+        assert_eq!((again.checkpoint, again.best_loss), (outcome.checkpoint, outcome.best_loss), "{why}");
+        assert!(results(&outcome.run) == before, "{why}");
+    }
 }
 
 /// What a user names.
