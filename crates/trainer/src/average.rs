@@ -1,10 +1,10 @@
-//! The running mean of the weights (Polyak and Juditsky 1992, with exponential forgetting): less noise than in the last
-//! weights, for the price of one pass over them a step.
+//! The exponential moving average of the weights (Polyak and Juditsky 1992, with forgetting): less noisy than the last
+//! weights, for one pass over them per step.
 
 use candle_core::{Result, Tensor, Var};
 use lstm::kernels::{Clipping, Descent, Pass, Processor};
 
-/// A running mean of variables.
+/// An exponential moving average of variables.
 #[derive(Debug)]
 pub struct Average {
     decay: f64,
@@ -13,13 +13,13 @@ pub struct Average {
 }
 
 impl Average {
-    /// A mean that starts at the variables as they are.
+    /// An average that starts at the variables as they are.
     pub fn new(variables: &[Var], decay: f64) -> Result<Self> {
         let means = variables.iter().map(|variable| variable.as_detached_tensor().copy()).collect::<Result<_>>()?;
         Ok(Self { decay, means, steps: 0 })
     }
 
-    /// Takes in the variables after a step.
+    /// Includes the variables after a step.
     pub fn update(&mut self, variables: &[Var]) -> Result<()> {
         let steps = self.steps as f64;
         let keep = self.decay.min((1.0 + steps) / (10.0 + steps));
@@ -32,12 +32,12 @@ impl Average {
         Ok(())
     }
 
-    /// The means, in the order of the variables.
+    /// The averages, in the order of the variables.
     pub fn means(&self) -> &[Tensor] {
         &self.means
     }
 
-    /// Takes up where another one was.
+    /// Continues where another one was.
     pub fn restore(&mut self, steps: u64, means: &[Tensor]) -> Result<()> {
         self.steps = steps;
         self.means.iter().zip(means).try_for_each(|(mine, other)| mine.slice_set(other, 0, 0))

@@ -1,5 +1,5 @@
-//! Batches out of a text, in an order that the seed and the epoch give: nothing is stored, any batch of any epoch can be
-//! asked for.
+//! Batches of a text, in an order that follows from the seed and the epoch: nothing is stored, and any batch of any epoch
+//! can be read directly.
 
 use candle_core::{Device, Tensor};
 use corpus::{Permutation, Streams, Tokens, Windows};
@@ -21,16 +21,16 @@ pub struct Batches<'c> {
 /// The batches of one epoch.
 #[derive(Debug)]
 pub enum Epoch<'c> {
-    /// Windows in a random order, without a state that goes on.
+    /// Windows in a random order, each from a zero state.
     Windows {
         /// The windows.
         windows: Windows<'c>,
         /// Their order.
         order: Permutation,
-        /// N, but for the last batch.
+        /// N; the last batch may have fewer.
         batch: usize,
     },
-    /// Pieces of streams, one after another; the state goes on from each to the next.
+    /// Pieces of streams, one after another; the state is carried from each to the next.
     Streams {
         /// The streams.
         streams: Streams<'c>,
@@ -46,9 +46,9 @@ pub struct Batch {
     pub ids: Tensor,
     /// (N) or (N, T)
     pub targets: Tensor,
-    /// Which of the two.
+    /// Which shape the targets have.
     pub outputs: Outputs,
-    /// How many targets there are.
+    /// The number of targets.
     pub count: usize,
 }
 
@@ -58,7 +58,7 @@ impl<'c> Batches<'c> {
         let (length, needed) = match recipe.cut() {
             Cut::Windows(windows) => (windows.length, windows.length + 1),
             // Each epoch starts up to a piece later than the first character: two pieces always leave one.
-            Cut::Streams(streams) => (streams.time, recipe.batch * streams.time + streams.time),
+            Cut::Streams(streams) => (streams.time, recipe.batch.saturating_add(1).saturating_mul(streams.time)),
         };
         if tokens.len() < needed {
             let (tokens, batch) = (tokens.len(), recipe.batch);
@@ -79,7 +79,7 @@ impl<'c> Batches<'c> {
                 Epoch::Windows { windows, order: Permutation::new(windows.len(), seed), batch: self.batch }
             }
             Cut::Streams(settings) => {
-                // So that the pieces, where gradients end, fall on other places in every epoch.
+                // Gradients end where a piece ends: that is a different place in every epoch.
                 let first = (seed % settings.time as u64) as usize;
                 let streams = Streams::new(self.tokens.slice(first..self.tokens.len()), self.batch);
                 Epoch::Streams { streams, time: settings.time }
@@ -97,7 +97,7 @@ impl Epoch<'_> {
         }
     }
 
-    /// Whether the state behind a batch goes on in the next one.
+    /// Whether the state after a batch is carried to the next one.
     pub fn carries_state(&self) -> bool {
         matches!(self, Self::Streams { .. })
     }

@@ -10,10 +10,9 @@ use corpus::Tokens;
 use lstm::kernels::{Clipping, Descent, Pass, Processor};
 use lstm::{CharLstm, Outputs};
 
-use crate::evaluation::Score;
 use crate::{Error, Result};
 
-/// How fast the network adapts.
+/// How the network adapts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// Characters that are predicted and then learned from.
@@ -33,8 +32,14 @@ impl Default for Settings {
 /// How much of the mean square stays from one segment to the next.
 const KEEP: f64 = 0.999;
 
-/// Measures a network that adapts; the given one is left as it is. The text has at least two characters.
-pub fn evaluate(network: &CharLstm, tokens: Tokens<'_>, settings: Settings) -> Result<Score> {
+/// Measures a network that adapts; the given one stays as it is. The text has at least two characters. `add` gets the
+/// summed loss of each segment in nats, and its characters.
+pub(crate) fn evaluate(
+    network: &CharLstm,
+    tokens: Tokens<'_>,
+    settings: Settings,
+    add: &mut dyn FnMut(f64, usize),
+) -> Result<()> {
     let device = network.device();
     let trained: Vec<Tensor> = network
         .variables()
@@ -48,7 +53,7 @@ pub fn evaluate(network: &CharLstm, tokens: Tokens<'_>, settings: Settings) -> R
         .map(|variable| variable.as_detached_tensor().zeros_like())
         .collect::<candle_core::Result<_>>()?;
     let descent = Descent { processor: Processor::detect() };
-    let (targets, mut sum, mut state, mut segments) = (tokens.len() - 1, 0.0, None, 0_i32);
+    let (targets, mut state, mut segments) = (tokens.len() - 1, None, 0_i32);
     let mut position = 0;
     while position < targets {
         let time = settings.segment.min(targets - position);
@@ -56,7 +61,7 @@ pub fn evaluate(network: &CharLstm, tokens: Tokens<'_>, settings: Settings) -> R
         let input = Tensor::from_slice(&ids[..time], (1, time), device)?; // (1, T)
         let expected = Tensor::from_slice(&ids[1..], (1, time), device)?; // (1, T)
         let (loss, next) = network.loss(&input, &expected, state.as_ref(), Outputs::All)?;
-        sum += f64::from(loss.to_scalar::<f32>()?) * time as f64;
+        add(f64::from(loss.to_scalar::<f32>()?) * time as f64, time);
         let gradients = loss.backward()?;
         segments += 1;
         let correction = (1.0 / (1.0 - KEEP.powi(segments))) as f32;
@@ -72,5 +77,5 @@ pub fn evaluate(network: &CharLstm, tokens: Tokens<'_>, settings: Settings) -> R
         state = Some(next.detach());
         position += time;
     }
-    Ok(Score::new(sum, targets as u64))
+    Ok(())
 }

@@ -19,20 +19,20 @@ pub enum Error {
         message: String,
     },
     /// No recipe has that name.
-    #[error("there is no recipe {name:?}; there is: {known}")]
+    #[error("unknown recipe {name:?}; the recipes are: {known}")]
     UnknownRecipe {
         /// What was asked for.
         name: String,
         /// The recipes that exist.
         known: String,
     },
-    /// The corpus has no window of the recipe's length.
+    /// The text is shorter than a window and the character after it.
     #[error(
-        "the corpus has {tokens} characters, and a window needs {length} and one to predict: \
-         prepare a longer text"
+        "the text has {tokens} characters, too few for {length} and the one after them to predict: prepare a longer \
+         text or a larger split"
     )]
     TooShort {
-        /// Characters in the corpus.
+        /// Characters in the text.
         tokens: usize,
         /// Characters in a window.
         length: usize,
@@ -60,11 +60,23 @@ pub enum Error {
         /// What was asked for.
         split: &'static str,
     },
-    /// There is no run to go on with.
-    #[error("{path} holds no run: give the folder of one to --run, or leave --resume out to start one")]
+    /// There is no run to resume.
+    #[error("{path} holds no run: name another with --run, or leave out --resume to start one")]
     NoRun {
         /// The folder.
         path: PathBuf,
+    },
+    /// A folder of runs has none to use.
+    #[error("{path} holds no run with a checkpoint: train one first")]
+    NoRuns {
+        /// The folder of runs.
+        path: PathBuf,
+    },
+    /// A run's name is not the name of a folder.
+    #[error("cannot name a run {name:?}: use letters, digits, `-`, `_` and `.`, and begin with a letter or digit")]
+    RunName {
+        /// The name.
+        name: String,
     },
     /// Another trainer works in the run's folder.
     #[error("another trainer works in {path}; wait for it, or choose another name with --run")]
@@ -72,33 +84,96 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// A run is to go on with something else than it was begun with.
+    /// Something was named for a run that was begun with something else.
     #[error(
-        "{path} was begun with another {what}: {found}, and not {given}; leave it out to go on, or start another run"
+        "{path} was begun with another {what}: {found}, not {given}; leave out {option} to resume it as it was begun, \
+         or start another run, with --init-from from its weights"
     )]
     OtherRun {
         /// The run's folder.
         path: PathBuf,
-        /// What differs.
-        what: &'static str,
+        /// What differs: `recipe`, `seed`, or a field of the recipe.
+        what: Box<str>,
         /// What the run has.
-        found: String,
+        found: Box<str>,
         /// What was asked for.
+        given: Box<str>,
+        /// The option that asked for it.
+        option: Box<str>,
+    },
+    /// The text was prepared anew since the run was begun.
+    #[error(
+        "{path} was begun with another text: {found}, not {given}; prepare the text again as it was prepared then, or \
+         start another run"
+    )]
+    OtherText {
+        /// The run's folder.
+        path: PathBuf,
+        /// The text and preparation of the run.
+        found: String,
+        /// Those of the shards.
         given: String,
     },
+    /// The text to be measured was prepared in another way than the one that was trained on.
+    #[error(
+        "{checkpoint} was trained on another preparation of {corpus} ({reason}): the loss would say nothing, because \
+         characters that are held out now may have been trained on; prepare the text as it was then, or allow another \
+         text"
+    )]
+    PreparedAnew {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// The corpus' name.
+        corpus: String,
+        /// What differs.
+        reason: String,
+    },
     /// A run has no checkpoint.
-    #[error("{path} has no checkpoint to go on from; delete the folder and start again")]
+    #[error("{path} has no checkpoint: delete the folder and start again")]
     NoCheckpoint {
         /// The run's folder.
         path: PathBuf,
     },
-    /// A checkpoint's file cannot be used.
-    #[error("{path} is damaged: {message}; delete its checkpoint's folder to go on from the one before it")]
-    DamagedCheckpoint {
+    /// A path is neither a checkpoint nor a run.
+    #[error("{path} is neither a checkpoint's folder nor a run's: name one that has a card.json or checkpoints in it")]
+    NoCheckpointAt {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A run's configuration cannot be used.
+    #[error(
+        "{path} is damaged: {message}; a run cannot be resumed without it, but its checkpoints can still be exported, \
+         measured and started from with --init-from"
+    )]
+    DamagedConfig {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         message: String,
+    },
+    /// A checkpoint's file cannot be used.
+    #[error(
+        "{checkpoint} is damaged: {message}; if it belongs to a run, delete this folder, and --resume goes on from the \
+         one before"
+    )]
+    DamagedCheckpoint {
+        /// The checkpoint's folder.
+        checkpoint: PathBuf,
+        /// Which file is wrong, and what is wrong with it.
+        message: String,
+    },
+    /// Training would need more memory than there is.
+    #[error(
+        "a network of {parameters} parameters needs at least {needed} of memory to train, and {available} is available: \
+         set a smaller model.hidden or model.layers, or a smaller batch"
+    )]
+    TooLarge {
+        /// Trained numbers in the network.
+        parameters: u128,
+        /// Memory that it takes.
+        needed: String,
+        /// Memory that there is.
+        available: String,
     },
     /// A checkpoint is of a later version of this program.
     #[error(
@@ -113,7 +188,7 @@ pub enum Error {
         supported: u32,
     },
     /// A network that was trained before shares no character with the text.
-    #[error("{checkpoint} knows none of the {tokens} characters of {corpus}: there is nothing to go on from")]
+    #[error("{checkpoint} knows none of the {tokens} characters of {corpus}: its weights are of no use for this text")]
     NothingInCommon {
         /// The checkpoint.
         checkpoint: PathBuf,
@@ -121,6 +196,16 @@ pub enum Error {
         corpus: String,
         /// Tokens in the corpus' vocabulary.
         tokens: usize,
+    },
+    /// A number is outside its range.
+    #[error("{what} is {value}, and has to be {range}")]
+    OutOfRange {
+        /// What the number says.
+        what: &'static str,
+        /// The number.
+        value: f64,
+        /// The range in words.
+        range: &'static str,
     },
     /// A text to be measured has a character that the model does not know.
     #[error("{corpus} has the character {character:?}, which the model was not trained with")]
@@ -150,17 +235,17 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// A variable is no part of the loss.
-    #[error("a variable got no gradient: this is a mistake in the program")]
+    /// A variable does not contribute to the loss.
+    #[error("a variable got no gradient: this is a bug in the program")]
     NoGradient,
-    /// The run's folder holds a run already.
-    #[error("{path} holds a run already; go on with it by --resume, or choose another name with --run")]
+    /// There is something at the run's folder already.
+    #[error("{path} exists already: resume it with --resume, or choose another name with --run")]
     RunExists {
         /// The folder.
         path: PathBuf,
     },
     /// A file of the run cannot be written.
-    #[error("cannot write {path}: {source}; make room there, and go on with --resume if the run had begun")]
+    #[error("cannot write {path}: {source}; make room there, and resume the run with --resume if it had begun")]
     Write {
         /// The file.
         path: PathBuf,
@@ -197,11 +282,8 @@ pub enum Error {
     /// A tensor operation failed.
     #[error("a tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
-    /// The samples could not be printed.
-    #[error("cannot print the samples: {0}")]
-    Print(std::io::Error),
     /// The user stopped the training; a checkpoint was written.
-    #[error("stopped in epoch {epoch}; all of it is in {checkpoint}: go on with --resume")]
+    #[error("stopped in epoch {epoch}; everything is saved in {checkpoint}: go on with --resume")]
     Interrupted {
         /// The epoch, from 1.
         epoch: usize,
@@ -224,6 +306,12 @@ impl Error {
             | Self::NoRun { .. }
             | Self::OtherRun { .. }
             | Self::NoSplit { .. }
+            | Self::NoRuns { .. }
+            | Self::OutOfRange { .. }
+            | Self::RunName { .. }
+            | Self::OtherText { .. }
+            | Self::PreparedAnew { .. }
+            | Self::TooLarge { .. }
             | Self::NoVocabulary { .. }
             | Self::Decoding(_) => exit::USAGE,
             Self::TooShort { .. }
@@ -232,11 +320,12 @@ impl Error {
             | Self::UnknownCharacter { .. }
             | Self::Import(_)
             | Self::Novelty(_)
+            | Self::NoCheckpointAt { .. }
             | Self::Read { .. }
             | Self::NewerCheckpoint { .. } => exit::BAD_INPUT,
-            Self::NoCheckpoint { .. } | Self::DamagedCheckpoint { .. } => exit::DAMAGED,
+            Self::NoCheckpoint { .. } | Self::DamagedConfig { .. } | Self::DamagedCheckpoint { .. } => exit::DAMAGED,
             Self::Busy { .. } => exit::BUSY,
-            Self::Write { .. } | Self::Print(_) => exit::CANNOT_WRITE,
+            Self::Write { .. } => exit::CANNOT_WRITE,
             Self::Interrupted { .. } => exit::INTERRUPTED,
             Self::Diverged { .. } | Self::Device { .. } | Self::Network(_) | Self::Tensor(_) | Self::NoGradient => 1,
         }

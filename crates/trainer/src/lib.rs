@@ -1,32 +1,65 @@
 //! Trains a character LSTM on prepared shards, and measures it.
 //!
-//! A [`recipe::Recipe`] says what to train and how; [`training::Training`] does it, step by step; a [`run::RunFolder`] keeps
-//! what comes out, with [`checkpoint`]s from which a killed training goes on as if nothing had happened; [`evaluate`] says
-//! how well a network predicts a text. The crate knows nothing of ONNX or of how a text became shards.
+//! [`train`] starts a run or resumes one, [`evaluate`] measures how well a checkpoint predicts a text, [`novelty()`] says
+//! how much of what it writes is copied from its training text, and [`import()`] makes a checkpoint of a PyTorch module.
+//! A [`recipe::Recipe`] says what to train and how. [`runs`] finds what was trained.
+//!
+//! The crate prints nothing. Everything that happens is told to an [`Observer`] as an [`Event`]. It does not know
+//! command lines, terminals, ONNX or how a text became shards.
+//!
+//! ```no_run
+//! use std::sync::atomic::AtomicBool;
+//! use trainer::recipe::Request;
+//! use trainer::{DeviceName, NewRun, RunName, Silent, TrainConfig, train};
+//!
+//! let request = Request { recipe: Some("lecture".into()), epochs: Some(5), ..Request::default() };
+//! let new = NewRun {
+//!     shards: "artifacts/tale/shards".into(),
+//!     runs: "artifacts/tale/runs".into(),
+//!     name: RunName::Numbered("lecture".into()),
+//!     recipe: request.resolve()?,
+//!     device: DeviceName::Auto,
+//!     seed: 1,
+//!     init_from: None,
+//! };
+//! let outcome = train(&TrainConfig::New(Box::new(new)), &mut Silent, &AtomicBool::new(false))?;
+//! println!("{}", outcome.checkpoint.display());
+//! # Ok::<(), trainer::Error>(())
+//! ```
 
 mod average;
 mod batches;
+mod corpora;
+mod device;
 mod error;
-mod evaluation;
+mod estimate;
 mod optimizer;
 mod randomness;
+mod records;
+mod run;
 mod samples;
 mod schedule;
+mod session;
+mod tasks;
+mod training;
 mod transfer;
 
-pub mod arguments;
 pub mod checkpoint;
-pub mod command;
-pub mod device;
 pub mod dynamic;
+pub mod evaluation;
 pub mod import;
 pub mod novelty;
-pub mod progress;
+pub mod observer;
 pub mod recipe;
-pub mod run;
-pub mod session;
-pub mod training;
+pub mod runs;
 
+pub use device::DeviceName;
 pub use error::{Error, Result};
-pub use evaluation::{Protocol, Score, evaluate};
-pub use samples::Printout;
+pub use estimate::{Estimate, estimate};
+pub use evaluation::{Measured, Protocol, Score};
+pub use observer::{Announcement, Event, Observer, Silent};
+pub use records::{LossKind, Metrics, Outcome, StepRecord, Times};
+pub use tasks::evaluate::{EvaluateConfig, evaluate};
+pub use tasks::import::{ImportConfig, ImportTarget, import};
+pub use tasks::novelty::{NoveltyConfig, NoveltySource, novelty};
+pub use tasks::train::{NewRun, Resume, RunName, TrainConfig, train};

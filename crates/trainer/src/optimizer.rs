@@ -1,12 +1,12 @@
-//! Optimisers: what becomes of the weights at a step. The formulas stand at [`OptimizerSettings`]; the passes over memory
-//! are [`lstm::kernels::Descent`]'s.
+//! Optimizers: how a step changes the weights. The formulas are in the documentation of [`OptimizerSettings`]; the passes
+//! over memory are those of [`lstm::kernels::Descent`].
 
 use candle_core::{Result, Tensor, Var};
 use lstm::kernels::{Clipping, Descent, Pass, Processor};
 
 use crate::recipe::{ClippingSettings, OptimizerSettings};
 
-/// An optimiser over a set of variables.
+/// An optimizer over a set of variables.
 #[derive(Debug)]
 pub struct Optimizer {
     settings: OptimizerSettings,
@@ -17,7 +17,7 @@ pub struct Optimizer {
     steps: u64,
 }
 
-/// A variable and what the optimiser remembers of its gradients; unused memories are empty.
+/// A variable and its optimizer state; what an optimizer does not use is `None`.
 #[derive(Debug)]
 struct Slot {
     variable: Var,
@@ -26,7 +26,7 @@ struct Slot {
 }
 
 impl Optimizer {
-    /// An optimiser that has seen no gradient.
+    /// An optimizer that has seen no gradient.
     pub fn new(variables: Vec<Var>, settings: OptimizerSettings, clipping: ClippingSettings) -> Result<Self> {
         let (means, squares) = match settings {
             OptimizerSettings::RmsProp { .. } => (false, true),
@@ -36,18 +36,18 @@ impl Optimizer {
         let slots = variables
             .into_iter()
             .map(|variable| {
-                let memory = |wanted: bool| wanted.then(|| variable.as_detached_tensor().zeros_like()).transpose();
-                let (mean, mean_square) = (memory(means)?, memory(squares)?);
+                let zeros = |wanted: bool| wanted.then(|| variable.as_detached_tensor().zeros_like()).transpose();
+                let (mean, mean_square) = (zeros(means)?, zeros(squares)?);
                 Ok(Slot { variable, mean, mean_square })
             })
             .collect::<Result<_>>()?;
         Ok(Self { settings, clipping, descent: Descent { processor: Processor::detect() }, slots, steps: 0 })
     }
 
-    /// One step along gradients in the order of the variables; returns their norm before any clipping. A norm that is no
-    /// number changes nothing.
+    /// One step along gradients in the order of the variables; returns their norm before clipping. If the norm is not a
+    /// number, nothing changes.
     ///
-    /// `share` is what the gradients are multiplied by first: 1 over the number of batches that were added up.
+    /// `share` is what the gradients are multiplied by first: one over the number of batches that were added up.
     pub fn step(&mut self, gradients: &[Tensor], learning_rate: f64, share: f64) -> Result<f64> {
         let mut squares = 0.0;
         for gradient in gradients {
@@ -106,12 +106,12 @@ impl Optimizer {
                     }
                 }
             }
-            _ => candle_core::bail!("{settings:?} has no memory of the gradients that it needs"),
+            _ => candle_core::bail!("{settings:?} lacks a part of its state"),
         }
     }
 
-    /// What it remembers, by name, for a checkpoint.
-    pub fn memories(&self) -> Vec<(String, Tensor)> {
+    /// Its state by name, for a checkpoint.
+    pub fn state(&self) -> Vec<(String, Tensor)> {
         let named = |(index, slot): (usize, &Slot)| {
             let mean = slot.mean.clone().map(|mean| (format!("optimizer.mean.{index}"), mean));
             let square = slot.mean_square.clone().map(|square| (format!("optimizer.mean_square.{index}"), square));
@@ -120,11 +120,11 @@ impl Optimizer {
         self.slots.iter().enumerate().flat_map(named).collect()
     }
 
-    /// Takes up where another one was: its steps, and its memories by the names of [`Optimizer::memories`].
+    /// Continues where another one was: its steps, and its state by the names of [`Optimizer::state`].
     pub fn restore(&mut self, steps: u64, take: &mut dyn FnMut(&str) -> Result<Tensor>) -> Result<()> {
         self.steps = steps;
-        for (name, memory) in self.memories() {
-            memory.slice_set(&take(&name)?, 0, 0)?;
+        for (name, tensor) in self.state() {
+            tensor.slice_set(&take(&name)?, 0, 0)?;
         }
         Ok(())
     }
@@ -137,7 +137,7 @@ mod tests {
 
     const RATE: f64 = 0.1;
 
-    /// Five steps along `g = w³ − 0.1` by the optimiser, and by `naive` in f64: old weight, gradient, memories, step from 1.
+    /// Five steps along `g = w³ − 0.1` by the optimizer, and by `naive` in f64: old weight, gradient, moments, step from 1.
     fn check(settings: OptimizerSettings, naive: impl Fn(f64, f64, &mut [f64; 2], i32) -> f64) {
         let start = [1.0_f32, -2.0, 0.5, 0.0, 3.0e-4];
         let variable = Var::new(&start, &Device::Cpu).unwrap();
@@ -191,7 +191,7 @@ mod tests {
         assert!(optimizer.step(&gradients, RATE, 1.0).unwrap().is_nan());
         let left = variables.map(|variable| variable.to_vec1::<f32>().unwrap());
         assert_eq!(left, [vec![1.0], vec![2.0]]);
-        assert!(optimizer.memories().iter().all(|(_, memory)| memory.to_vec1::<f32>().unwrap() == [0.0]));
+        assert!(optimizer.state().iter().all(|(_, tensor)| tensor.to_vec1::<f32>().unwrap() == [0.0]));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One seed, many independent streams: the same seed gives the same run, whatever part of it asks first.
+//! One seed, many independent random streams: the same seed gives the same run, in whatever order numbers are drawn.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -14,9 +14,9 @@ pub enum Purpose {
     Excerpt = 3,
     /// The draws of an epoch's samples.
     Samples = 4,
-    /// What a batch leaves out.
+    /// The dropout masks of a batch.
     Dropout = 5,
-    /// Which streams forget.
+    /// Which streams start from a zero state.
     Reset = 6,
 }
 

@@ -1,74 +1,112 @@
-//! The folder of one run: everything that training leaves behind, each file whole at every moment.
+//! The folder of one run: everything that training leaves behind. Each file is whole at every moment.
 //!
 //! ```text
 //! RUN/config.json            the recipe, the seed and the text, as used
-//! RUN/metrics.jsonl          one object an evaluation: the same for the same seed on the same machine
-//! RUN/times.jsonl            what hangs on the clock, line for line beside it
+//! RUN/steps.jsonl            one object every few optimizer steps: loss, gradient norm, learning rate, time
+//! RUN/metrics.jsonl          one object per evaluation: the same for the same seed on the same machine
+//! RUN/times.jsonl            what depends on the clock, line by line beside it
 //! RUN/best.json              the best evaluation: its step names a checkpoint
 //! RUN/samples/00000310.txt   what the model wrote after that many steps
 //! RUN/checkpoints/00000310/  see `checkpoint`
-//! RUN/lock                   held by the trainer that works here
+//! RUN/lock                   locked by the trainer that works here
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tempfile::Builder;
 
-use crate::checkpoint::{Best, Position};
+use crate::checkpoint::Position;
 use crate::recipe::Recipe;
+use crate::records::{Best, Metrics, StepRecord, Times};
 use crate::{Error, Result};
 
-/// What `config.json` holds: all that a run is determined by, but for the machine.
+/// What `config.json` holds: everything that determines a run, except the machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// What is trained and how.
     pub recipe: Recipe,
     /// The seed.
     pub seed: u64,
-    /// The device, as described by [`crate::device::describe`].
+    /// The device, as [`crate::device::describe`] names it.
     pub device: String,
     /// The corpus' name.
     pub dataset: String,
     /// The folder of its shards.
     pub shards: PathBuf,
-    /// Which preparation of the text the shards are from.
+    /// Fingerprint of the prepared text: [`corpus::Index::run`].
     pub corpus: u64,
-    /// The checkpoint whose weights were the first ones, if it was one's.
+    /// The checkpoint that the first weights came from, if they came from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<PathBuf>,
 }
 
-/// One line of `metrics.jsonl`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Metrics {
-    /// The epoch, from 1.
-    pub epoch: usize,
-    /// Steps of the optimiser so far.
-    pub step: usize,
-    /// Mean loss since the evaluation before, each target with the weights of its moment, in nats a character: what Keras
-    /// prints.
-    pub train_loss: f64,
-    /// Loss on the validation split, in nats a character.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation_loss: Option<f64>,
-    /// The last step's learning rate.
-    pub learning_rate: f64,
-    /// Characters predicted in training so far.
-    pub characters: u64,
+impl RunConfig {
+    /// Reads the configuration of a run.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`] if the folder has none, [`Error::DamagedConfig`] if it cannot be understood.
+    pub fn read(run: &Path) -> Result<Self> {
+        let path = run.join(CONFIG);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Err(Error::NoRun { path: run.into() });
+            }
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        let damaged = |message: String| Error::DamagedConfig { path: path.clone(), message };
+        let mut config: Self = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        // Earlier versions let 0 epochs through and trained one.
+        config.recipe.epochs = config.recipe.epochs.max(1);
+        config.recipe.validate().map_err(damaged)?;
+        Ok(config)
+    }
 }
 
-/// One line of `times.jsonl`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Times {
-    /// Steps of the optimiser so far.
-    pub step: usize,
-    /// Seconds of training in all, evaluations and print-outs counted.
-    pub elapsed: f64,
-    /// Characters a second since the evaluation before.
-    pub speed: f64,
+const CONFIG: &str = "config.json";
+const STEPS: &str = "steps.jsonl";
+const METRICS: &str = "metrics.jsonl";
+const TIMES: &str = "times.jsonl";
+const BEST: &str = "best.json";
+const LOCK: &str = "lock";
+const SAMPLES: &str = "samples";
+const CHECKPOINTS: &str = "checkpoints";
+
+/// Attempts to lock a run before it counts as taken.
+const LOCK_ATTEMPTS: u32 = 10;
+
+/// The folder of the checkpoints of a run.
+pub fn checkpoints(run: &Path) -> PathBuf {
+    run.join(CHECKPOINTS)
+}
+
+/// The evaluations of a run so far.
+pub fn metrics(run: &Path) -> Result<Vec<Metrics>> {
+    lines(&run.join(METRICS))
+}
+
+/// The times of the evaluations of a run so far.
+pub fn times(run: &Path) -> Result<Vec<Times>> {
+    lines(&run.join(TIMES))
+}
+
+/// The recorded optimizer steps of a run so far.
+pub fn steps(run: &Path) -> Result<Vec<StepRecord>> {
+    lines(&run.join(STEPS))
+}
+
+/// What is known of the best evaluation of a run; `None` if there is none or the file is damaged.
+pub fn best(run: &Path) -> Option<Best> {
+    serde_json::from_str(&fs::read_to_string(run.join(BEST)).ok()?).ok()
+}
+
+/// Whether a trainer works in a run's folder at the moment.
+pub fn is_locked(run: &Path) -> bool {
+    File::open(run.join(LOCK)).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// The folder of one run, locked.
@@ -79,44 +117,73 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder and writes `config` into it; a folder that holds a run already is left alone.
+    /// Makes the folder with `config` in it.
+    ///
+    /// # Errors
+    /// [`Error::RunExists`] if there is anything of that name. What is there is left alone.
     pub fn create(path: &Path, config: &RunConfig) -> Result<Self> {
-        let made = !path.exists();
-        let created = Self::lock(path).and_then(|run| {
-            if run.config_file().exists() {
-                return Err(Error::RunExists { path: path.into() });
+        let json = serde_json::to_string_pretty(config).map_err(|error| unwritable(path, error.into()))?;
+        let fill = |folder: &Path| {
+            fs::create_dir(folder.join(SAMPLES))?;
+            fs::create_dir(folder.join(CHECKPOINTS))?;
+            for records in [STEPS, METRICS, TIMES] {
+                fs::write(folder.join(records), "")?;
             }
-            let json = serde_json::to_string_pretty(config).map_err(|error| unwritable(path, error.into()))?;
-            write_beside(&run.config_file(), json.as_bytes())?;
-            Ok(run)
-        });
-        if created.is_err() && made {
-            // Nothing of a run that did not come about; what cannot be removed was not ours.
-            let _ = fs::remove_dir_all(path);
+            fs::write(folder.join(CONFIG), &json)
+        };
+        match durable::create_dir(path, fill) {
+            Ok(()) => Self::lock(path),
+            // Another error if a parent is a file.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.symlink_metadata().is_ok() => {
+                Err(Error::RunExists { path: path.into() })
+            }
+            Err(source) => Err(unwritable(path, source)),
         }
-        created
     }
 
-    /// Opens a run to go on with it.
+    /// Makes a folder under the first free one of the names `name`, `name-2`, `name-3` and so on. A name is taken by
+    /// making its folder, so two trainers never get the same.
+    ///
+    /// # Errors
+    /// [`Error::Write`] if no folder can be made.
+    pub fn create_numbered(runs: &Path, name: &str, config: &RunConfig) -> Result<Self> {
+        let mut number = 1_u64;
+        loop {
+            let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
+            let path = runs.join(name);
+            // Looked at first, because making a folder in vain costs several disk writes.
+            if path.symlink_metadata().is_err() {
+                match Self::create(&path, config) {
+                    Err(Error::RunExists { .. }) => {}
+                    other => return other,
+                }
+            }
+            number += 1;
+        }
+    }
+
+    /// Opens a run to resume it.
     pub fn open(path: &Path) -> Result<(Self, RunConfig)> {
-        let file = path.join("config.json");
-        let text = fs::read_to_string(&file).map_err(|_| Error::NoRun { path: path.into() })?;
-        let config = serde_json::from_str(&text)
-            .map_err(|error| Error::DamagedCheckpoint { path: file, message: error.to_string() })?;
+        let config = RunConfig::read(path)?;
+        for folder in [path.join(SAMPLES), path.join(CHECKPOINTS)] {
+            fs::create_dir_all(&folder).map_err(|source| unwritable(&folder, source))?;
+        }
         Ok((Self::lock(path)?, config))
     }
 
     fn lock(path: &Path) -> Result<Self> {
-        for folder in [path.join("samples"), path.join("checkpoints")] {
-            fs::create_dir_all(&folder).map_err(|source| unwritable(&folder, source))?;
-        }
-        let file = path.join("lock");
+        let file = path.join(LOCK);
         let lock = File::create(&file).map_err(|source| unwritable(&file, source))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy { path: path.into() }),
-            Err(TryLockError::Error(source)) => Err(unwritable(&file, source)),
+        for attempt in 1.. {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // Whoever only looks whether somebody works here holds the lock for a moment.
+                Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => sleep(Duration::from_millis(10)),
+                Err(TryLockError::WouldBlock) => return Err(Error::Busy { path: path.into() }),
+                Err(TryLockError::Error(source)) => return Err(unwritable(&file, source)),
+            }
         }
+        Ok(Self { path: path.into(), _lock: lock })
     }
 
     /// The folder itself.
@@ -126,64 +193,83 @@ impl RunFolder {
 
     /// The folder of the checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
+        checkpoints(&self.path)
     }
 
-    /// Appends one line to `metrics.jsonl` and `times.jsonl` each.
+    /// Appends one line to `steps.jsonl`. It is durable after [`RunFolder::sync_steps`].
+    pub fn append_step(&self, step: &StepRecord) -> Result<()> {
+        append(&self.path.join(STEPS), step).map(drop)
+    }
+
+    /// Makes the lines of `steps.jsonl` durable.
+    pub fn sync_steps(&self) -> Result<()> {
+        let path = self.path.join(STEPS);
+        match OpenOptions::new().append(true).open(&path) {
+            Ok(file) => file.sync_data().map_err(|source| unwritable(&path, source)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(unwritable(&path, source)),
+        }
+    }
+
+    /// Appends one line each to `metrics.jsonl` and `times.jsonl`.
+    ///
+    /// Call it before the checkpoint of the same step is written: [`RunFolder::rewind`] removes lines that are later
+    /// than the checkpoint, but cannot bring back lines that were never written.
     pub fn append(&self, metrics: &Metrics, times: &Times) -> Result<()> {
-        append(&self.path.join("times.jsonl"), times)?;
-        append(&self.path.join("metrics.jsonl"), metrics)
+        let sync = |path: PathBuf, file: File| file.sync_data().map_err(|source| unwritable(&path, source));
+        let (metrics_file, times_file) = (self.path.join(METRICS), self.path.join(TIMES));
+        sync(times_file.clone(), append(&times_file, times)?)?;
+        sync(metrics_file.clone(), append(&metrics_file, metrics)?)
     }
 
-    /// Writes which evaluation was the best.
+    /// Writes which evaluation was the best. Call it after its checkpoint is written.
     pub fn write_best(&self, best: Best) -> Result<()> {
-        let path = self.path.join("best.json");
         let json = serde_json::json!({ "step": best.step, "loss": best.loss });
-        write_beside(&path, json.to_string().as_bytes())
+        write(&self.path.join(BEST), json.to_string().as_bytes())
     }
 
-    /// Brings the metrics to where a checkpoint was: lines after it go, the checkpoint's own line is there.
+    /// Brings all records to where a checkpoint was: later lines are removed.
     pub fn rewind(&self, position: &Position) -> Result<()> {
         let step = position.progress.step;
-        let mut metrics: Vec<Metrics> = lines(&self.path.join("metrics.jsonl"))?;
+        let mut metrics = metrics(&self.path)?;
         metrics.retain(|line| line.step <= step);
+        // Earlier versions wrote the checkpoint first, and may have been killed before they wrote the line.
         if let Some(own) = position.metrics
             && metrics.last().is_none_or(|line| line.step < own.step)
         {
             metrics.push(own);
         }
-        rewrite(&self.path.join("metrics.jsonl"), &metrics)?;
-        let mut times: Vec<Times> = lines(&self.path.join("times.jsonl"))?;
+        rewrite(&self.path.join(METRICS), &metrics)?;
+        let mut times = times(&self.path)?;
         times.retain(|line| line.step <= step);
-        rewrite(&self.path.join("times.jsonl"), &times)?;
+        rewrite(&self.path.join(TIMES), &times)?;
+        let mut steps = steps(&self.path)?;
+        steps.retain(|line| line.step <= step);
+        rewrite(&self.path.join(STEPS), &steps)?;
         position.best.map_or(Ok(()), |best| self.write_best(best))
     }
 
-    /// Writes what the model wrote after so many steps.
+    /// Writes what the model wrote after a number of steps.
     pub fn write_samples(&self, step: usize, text: &str) -> Result<()> {
-        write_beside(&self.path.join("samples").join(format!("{step:08}.txt")), text.as_bytes())
-    }
-
-    fn config_file(&self) -> PathBuf {
-        self.path.join("config.json")
+        write(&self.path.join(SAMPLES).join(format!("{step:08}.txt")), text.as_bytes())
     }
 }
 
-fn append(path: &Path, line: &impl Serialize) -> Result<()> {
-    let append = || -> std::io::Result<()> {
+fn append(path: &Path, line: &impl Serialize) -> Result<File> {
+    let append = || -> io::Result<File> {
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        // One write: a line is there whole or not at all.
+        // One write, so that a line is there whole or not at all.
         file.write_all(format!("{}\n", serde_json::to_string(line)?).as_bytes())?;
-        file.sync_data()
+        Ok(file)
     };
     append().map_err(|source| unwritable(path, source))
 }
 
-/// The whole lines of a file; one that was cut off by a full disk or a kill is left out.
+/// The whole lines of a file. A line that a full disk or a kill cut off ends the list.
 fn lines<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<T>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
         Err(source) => Err(Error::Read { path: path.into(), source }),
     }
 }
@@ -193,23 +279,117 @@ fn rewrite<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
         .iter()
         .map(|line| serde_json::to_string(line).map(|line| line + "\n"))
         .collect::<serde_json::Result<String>>();
-    write_beside(path, text.map_err(|error| unwritable(path, error.into()))?.as_bytes())
+    write(path, text.map_err(|error| unwritable(path, error.into()))?.as_bytes())
 }
 
-/// Writes to a temporary sibling, syncs it and renames it.
-pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        // `File::create_new`: readable as any new file is, where a temporary one would be its owner's alone.
-        let mut file = Builder::new().make_in(folder, |path| File::create_new(path))?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|source| unwritable(path, source))
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    durable::write(path, bytes).map_err(|source| unwritable(path, source))
 }
 
-fn unwritable(path: &Path, source: std::io::Error) -> Error {
+fn unwritable(path: &Path, source: io::Error) -> Error {
     Error::Write { path: path.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::Progress;
+
+    fn config() -> RunConfig {
+        RunConfig {
+            recipe: Recipe::named("lecture").unwrap(),
+            seed: 1,
+            device: "cpu".into(),
+            dataset: "tale".into(),
+            shards: "shards".into(),
+            corpus: 3,
+            init_from: None,
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_there_is_left_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("run");
+        let run = RunFolder::create(&path, &config()).unwrap();
+        fs::write(path.join("mine"), "mine").unwrap();
+        assert!(matches!(RunFolder::create(&path, &config()), Err(Error::RunExists { .. })));
+        assert!(matches!(RunFolder::open(&path), Err(Error::Busy { .. })), "the first one works there");
+        assert!(is_locked(&path));
+        drop(run);
+        assert!(!is_locked(&path));
+        assert_eq!(RunFolder::open(&path).unwrap().1, config());
+        assert_eq!(fs::read_to_string(path.join("mine")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn one_of_many_creates_a_run_and_the_others_leave_it_whole() {
+        let place = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let path = place.path().join(round.to_string());
+            let barrier = std::sync::Barrier::new(4);
+            let create = || {
+                barrier.wait();
+                // The lock is held until all have tried.
+                let created = RunFolder::create(&path, &config());
+                barrier.wait();
+                created.is_ok()
+            };
+            let made: usize = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(create)).collect();
+                threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
+            });
+            assert_eq!(made, 1);
+            assert_eq!(RunConfig::read(&path).unwrap(), config());
+            assert!(path.join(CHECKPOINTS).is_dir() && path.join(SAMPLES).is_dir());
+        }
+        let left = fs::read_dir(place.path()).unwrap().count();
+        assert_eq!(left, 20, "nothing half-written is left");
+    }
+
+    #[test]
+    fn records_are_cut_back_to_a_checkpoint() {
+        let place = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&place.path().join("run"), &config()).unwrap();
+        let metrics_at = |step| Metrics {
+            epoch: 1,
+            step,
+            train_loss: 2.0,
+            validation_loss: None,
+            learning_rate: 0.1,
+            characters: step as u64,
+        };
+        for step in 1..=4 {
+            let record = StepRecord {
+                epoch: 1,
+                step,
+                loss: 2.0,
+                gradient_norm: 1.0,
+                learning_rate: 0.1,
+                seconds: 0.5,
+                characters: step as u64,
+                done: 0.5,
+                elapsed: 1.0,
+            };
+            run.append_step(&record).unwrap();
+        }
+        for step in [2, 4] {
+            run.append(&metrics_at(step), &Times { step, elapsed: 1.0, speed: 1.0 }).unwrap();
+        }
+        let progress = Progress {
+            epoch: 1,
+            batch: 3,
+            step: 3,
+            elapsed: 1.0,
+            loss: 0.0,
+            targets: 0,
+            trained: 3,
+            plateau: crate::schedule::Plateau::default(),
+        };
+        run.rewind(&Position::new(progress, None, Some(metrics_at(2)))).unwrap();
+        let steps: Vec<usize> = steps(run.path()).unwrap().iter().map(|line| line.step).collect();
+        let metrics: Vec<usize> = metrics(run.path()).unwrap().iter().map(|line| line.step).collect();
+        let times: Vec<usize> = times(run.path()).unwrap().iter().map(|line| line.step).collect();
+        assert_eq!((steps, metrics, times), (vec![1, 2, 3], vec![2], vec![2]));
+    }
 }

@@ -1,53 +1,68 @@
-//! The lecture's print-out: after an epoch, one seed excerpt continued at several temperatures.
-
-use std::io::Write;
+//! Samples during training, as in the lecture: one seed excerpt continued at several temperatures.
 
 use candle_core::Tensor;
 use decoding::{Decoding, Options, Rng};
 use lstm::{CharLstm, Outputs, State};
 use model_card::{Context, Decoder, Vocabulary};
 
+use crate::Result;
 use crate::recipe::SampleSettings;
-use crate::{Error, Result};
 
-/// What to print after an epoch.
+/// What to sample.
 #[derive(Debug)]
-pub struct Printout<'n> {
-    /// The network as it is now.
+pub struct Samples<'n> {
+    /// The network.
     pub network: &'n CharLstm,
     /// Its tokens.
     pub vocabulary: &'n Vocabulary,
     /// What the network expects to have seen.
     pub context: Context,
-    /// How much, and at which temperatures.
+    /// How much to sample, and at which temperatures.
     pub settings: &'n SampleSettings,
 }
 
-impl Printout<'_> {
-    /// Continues `excerpt` at every temperature, writing each character as it comes; returns all that was written.
+impl Samples<'_> {
+    /// Continues `excerpt` at every temperature, handing over each character as it comes; returns the whole text.
     ///
-    /// A network trained on windows reads one of the excerpt's length from a zero state for every character, and the window
-    /// slides by one, as in the lecture; one trained on streams reads the excerpt and then what it has written, carrying its
-    /// state on. Each temperature starts from the same seed of the random numbers.
-    pub fn write(&self, title: &str, excerpt: &[u32], seed: u64, out: &mut dyn Write) -> Result<String> {
-        let mut page = Page { out, text: String::new() };
-        let shown = self.vocabulary.decode(excerpt);
-        page.push(&format!("\n----- {title}, continuing {shown:?}\n"))?;
+    /// A network that was trained on windows reads a window of the excerpt's length from a zero state for every
+    /// character, and the window slides by one, as in the lecture. One that was trained on streams reads the excerpt and
+    /// then what it has written, and carries its state on. Each temperature starts from the same random seed.
+    pub fn write(&self, title: &str, excerpt: &[u32], seed: u64, out: &mut dyn FnMut(&str)) -> Result<String> {
+        let mut text = String::new();
+        let mut push = |piece: &str| {
+            if !piece.is_empty() {
+                text.push_str(piece);
+                out(piece);
+            }
+        };
+        let shown = readable(self.vocabulary, excerpt);
+        push(&format!("\n----- {title}, continuing {shown:?}\n"));
         for &temperature in &self.settings.temperatures {
-            page.push(&format!("\n----- temperature {temperature}\n{shown}"))?;
+            push(&format!("\n----- temperature {temperature}\n{shown}"));
             let mut decoding = Decoding::new(Options { temperature, ..Options::default() })?;
             let mut rng = Rng::seed(seed);
             let mut decoder = Decoder::default();
             let mut writer = Writer::new(self.network, self.context, excerpt);
             for _ in 0..self.settings.length {
                 let next = writer.next(&mut decoding, &mut rng)?;
-                page.push(decoder.push(self.vocabulary, next))?;
+                if Some(next) == self.vocabulary.boundary() {
+                    push(decoder.finish());
+                    push("\n");
+                } else {
+                    push(decoder.push(self.vocabulary, next));
+                }
             }
-            page.push(decoder.finish())?;
-            page.push("\n")?;
+            push(decoder.finish());
+            push("\n");
         }
-        Ok(page.text)
+        Ok(text)
     }
+}
+
+/// The text of tokens, each boundary between documents as a line break.
+fn readable(vocabulary: &Vocabulary, ids: &[u32]) -> String {
+    let documents = ids.split(|id| Some(*id) == vocabulary.boundary());
+    documents.map(|document| vocabulary.decode(document)).collect::<Vec<_>>().join("\n")
 }
 
 /// A network that goes on from a text, token by token.
@@ -81,20 +96,30 @@ impl<'n> Writer<'n> {
     }
 }
 
-/// Writes and remembers.
-struct Page<'o> {
-    out: &'o mut dyn Write,
-    text: String,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+    use model_card::{InputEncoding, ModelSize, Unit};
 
-impl Page<'_> {
-    fn push(&mut self, text: &str) -> Result<()> {
-        self.text.push_str(text);
-        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
-        match written {
-            // Nobody reads any more; the training goes on.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(Error::Print),
-        }
+    #[test]
+    fn documents_are_kept_apart() {
+        let vocabulary = Vocabulary::from_text(Unit::Char, "ab").with_boundary();
+        let boundary = vocabulary.boundary().unwrap();
+        assert_eq!(readable(&vocabulary, &[0, boundary, 1, 0]), "a\nba");
+
+        let size = ModelSize { vocabulary: 3, hidden: 4, layers: 1, input: InputEncoding::OneHot };
+        let network = CharLstm::init(&size, 1, &Device::Cpu).unwrap();
+        // Only the boundary is ever likely.
+        let bias = network.variables().pop().unwrap();
+        let logits: Vec<f32> = (0..3).map(|id| if id == boundary { 100.0 } else { 0.0 }).collect();
+        bias.set(&Tensor::new(logits, &Device::Cpu).unwrap()).unwrap();
+        let settings = SampleSettings { length: 3, temperatures: vec![1.0], every: 0 };
+        let samples =
+            Samples { network: &network, vocabulary: &vocabulary, context: Context::Stateful, settings: &settings };
+        let mut heard = String::new();
+        let text = samples.write("Title", &[0], 1, &mut |piece| heard.push_str(piece)).unwrap();
+        assert_eq!(text, "\n----- Title, continuing \"a\"\n\n----- temperature 1\na\n\n\n\n");
+        assert_eq!(heard, text);
     }
 }

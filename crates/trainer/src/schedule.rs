@@ -16,7 +16,7 @@ pub struct Position {
 /// What the schedule has learned from the evaluations so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
-    /// The lowest validation loss.
+    /// The lowest loss: the one that decides what is the best checkpoint.
     best: Option<f64>,
     /// Evaluations since then, or since the last cut.
     waited: usize,

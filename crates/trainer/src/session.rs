@@ -1,58 +1,49 @@
-//! A session of training: the loop of steps, evaluations, checkpoints and samples. Knows nothing of where a training
-//! comes from, whether it is new or goes on.
+//! A session of training: the loop of steps, evaluations, checkpoints and samples. It does not know whether a training is
+//! new or resumed, nor who watches.
 
-use std::io::{Write, sink, stdout};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use candle_core::Device;
-use corpus::{Corpus, Split, Tokens};
+use corpus::{Corpus, Split, Tokens, Windows};
 use lstm::CharLstm;
 use model_card::{FORMAT_VERSION, Losses, ModelCard, Provenance};
-use serde::Serialize;
 
-use crate::checkpoint::{self, Best, Position};
-use crate::command::novelty;
-use crate::evaluation::{Protocol, STREAMS, evaluate};
-use crate::progress::Bar;
+use crate::checkpoint::{self, Position};
+use crate::estimate::estimate;
+use crate::evaluation::{Protocol, STREAMS, measure};
+use crate::observer::{Announcement, Event, Observer};
 use crate::randomness::{Purpose, derive};
 use crate::recipe::{Cut, Recipe};
-use crate::run::{Metrics, RunConfig, RunFolder, Times};
+use crate::records::{Best, LossKind, Metrics, Outcome, StepRecord, Times};
+use crate::run::{RunConfig, RunFolder};
+use crate::samples::Samples;
+use crate::tasks::novelty;
 use crate::training::{Step, Training};
-use crate::{Error, Printout, Result, device};
+use crate::{Error, Result, corpora, device};
 
 /// Characters sampled at the end to see how much of them is copied.
 const NOVELTY_LENGTH: usize = 2_000;
 
-/// Characters of a text that is searched for copies at the end of training: a second's work.
+/// Characters of a text that is searched for copies at the end of training: one second's work.
 const NOVELTY_LIMIT: usize = 20_000_000;
-
-/// What a training left behind.
-#[derive(Debug, Serialize)]
-pub struct Outcome {
-    /// The run's folder.
-    pub run: PathBuf,
-    /// The checkpoint to use: the best, or the last where nothing was held out.
-    pub checkpoint: PathBuf,
-    /// Trained numbers in the network.
-    pub parameters: usize,
-    /// Seconds of training in all sessions.
-    pub elapsed: f64,
-    /// The best evaluation's loss, in nats a character.
-    pub best_loss: Option<f64>,
-    /// The last evaluation.
-    #[serde(flatten)]
-    pub metrics: Option<Metrics>,
-}
 
 /// What stays the same throughout a session.
 pub struct Session<'s> {
     config: &'s RunConfig,
     corpus: &'s Corpus,
+    text: Tokens<'s>,
     device: &'s Device,
     run: &'s RunFolder,
-    json: bool,
+    observer: &'s mut dyn Observer,
+}
+
+/// What has been reached so far.
+#[derive(Debug, Clone, Copy)]
+struct Reached {
+    best: Option<Best>,
+    metrics: Option<Metrics>,
 }
 
 /// What the loop remembers between two evaluations.
@@ -62,113 +53,144 @@ struct Interval {
 }
 
 impl<'s> Session<'s> {
-    /// A session in a run's folder; `json` keeps what the model writes off stdout.
-    pub fn new(config: &'s RunConfig, corpus: &'s Corpus, device: &'s Device, run: &'s RunFolder, json: bool) -> Self {
-        Self { config, corpus, device, run, json }
+    /// A session in a run's folder.
+    pub fn new(
+        config: &'s RunConfig,
+        corpus: &'s Corpus,
+        device: &'s Device,
+        run: &'s RunFolder,
+        observer: &'s mut dyn Observer,
+    ) -> Result<Self> {
+        Ok(Self { config, corpus, text: corpora::training_text(corpus)?, device, run, observer })
+    }
+
+    /// Steps until the training is finished, and at the end of each interval an evaluation, a checkpoint and samples.
+    /// `best` and `metrics` are what an earlier session has reached.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] after a step and with a checkpoint, as soon as `interrupted` is set.
+    pub fn train(
+        mut self,
+        mut training: Training<'_>,
+        best: Option<Best>,
+        metrics: Option<Metrics>,
+        interrupted: &AtomicBool,
+    ) -> Result<Outcome> {
+        let mut reached = Reached { best, metrics };
+        self.announce(&training);
+        if training.progress().step == 0 {
+            self.checkpoint(&training, reached)?;
+        }
+        let already_finished = self.is_over(&training, reached);
+        if already_finished {
+            let (run, step) = (self.run.path(), training.progress().step);
+            self.observer.observe(&Event::AlreadyFinished { run, step });
+        }
+        let mut sampled = None;
+        let mut interval = Interval::new(&training);
+        let (mut saved, mut clock) = (Instant::now(), Instant::now());
+        while !self.is_over(&training, reached) {
+            let step = training.step()?;
+            let seconds = lap(&mut clock);
+            training.count_time(seconds);
+            self.report_step(&training, step, seconds)?;
+            if self.interval_ends(&training, step) {
+                let line = self.evaluate(&mut training, step)?;
+                reached.best = Some(Best::after(reached.best, line.step, line.deciding_loss()));
+                reached.metrics = Some(line);
+                training.count_time(lap(&mut clock));
+                let times = interval.times(&training);
+                self.observer.observe(&Event::Evaluated { metrics: line, times, decides: line.decides() });
+                // Samples and records come before the checkpoint: whatever is killed in between is trained, measured and
+                // sampled again, and the records are cut back to the checkpoint.
+                if self.samples_are_due(&training) {
+                    self.sample(&training.result()?, line.step, training.progress().epoch - 1)?;
+                    sampled = Some(line.step);
+                }
+                self.run.append(&line, &times)?;
+                training.count_time(lap(&mut clock));
+                self.checkpoint(&training, reached)?;
+                training.count_time(lap(&mut clock));
+                (interval, saved) = (Interval::new(&training), Instant::now());
+            } else if self.checkpoint_is_due(training.progress().step, saved) {
+                self.checkpoint(&training, reached)?;
+                training.count_time(lap(&mut clock));
+                saved = Instant::now();
+            }
+            if interrupted.load(Ordering::Relaxed) {
+                let checkpoint = self.checkpoint(&training, reached)?;
+                return Err(Error::Interrupted { epoch: training.progress().epoch, checkpoint });
+            }
+        }
+        if !already_finished && self.recipe().patience_has_ended(reached.best) {
+            let (patience, decides) = (self.recipe().evaluation.patience, self.decides(reached));
+            self.observer.observe(&Event::StoppedEarly { patience, decides });
+        }
+        self.finish(&training, reached, sampled, already_finished)
     }
 
     fn recipe(&self) -> &'s Recipe {
         &self.config.recipe
     }
 
-    /// Says on stderr what is trained, on what, and for how long.
-    pub fn announce(&self, training: &Training<'_>) {
-        let (recipe, vocabulary) = (self.recipe(), self.corpus.vocabulary().len());
-        let held_out = self.corpus.split(Split::Validation).map_or(0, |tokens| tokens.len());
-        let length = if recipe.minutes > 0.0 {
-            format!("{} of training", crate::progress::time(60.0 * recipe.minutes))
-        } else {
-            format!("{} epochs of {} steps", recipe.epochs, training.steps_an_epoch())
-        };
-        let windows = match recipe.cut() {
-            Cut::Windows(windows) => {
-                let count = corpus::Windows::new(text(self.corpus), windows.length, windows.step).len();
-                format!(", {count} windows")
-            }
-            Cut::Streams(_) => String::new(),
-        };
-        eprintln!(
-            "{}: {} characters to train on{windows}, {held_out} to validate, vocabulary {vocabulary}; recipe {}, {} \
-             parameters, {length}, seed {}, on {}",
-            self.corpus.index().name,
-            text(self.corpus).len(),
-            recipe.name,
-            recipe.model_size(vocabulary).parameters(),
-            self.config.seed,
-            device::describe(self.device),
-        );
+    fn is_over(&self, training: &Training<'_>, reached: Reached) -> bool {
+        training.finished() || self.recipe().patience_has_ended(reached.best)
     }
 
-    /// The loop: steps, and at the end of each interval an evaluation, a checkpoint and what the model writes.
-    /// `interrupted` ends it after a step with a checkpoint and [`Error::Interrupted`].
-    pub fn train(
-        &self,
-        mut training: Training<'_>,
-        mut best: Option<Best>,
-        mut metrics: Option<Metrics>,
-        interrupted: &AtomicBool,
-    ) -> Result<Outcome> {
-        let recipe = self.recipe();
-        if training.progress().step == 0 {
-            self.checkpoint(&training, best, metrics)?;
-        }
-        let mut interval = Interval::new(&training);
-        let mut saved = Instant::now();
-        let mut clock = Instant::now();
-        let mut bar = Bar::new(&training, recipe);
-        let mut sampled = None;
-        while !training.finished() && !self.has_waited_enough(best) {
-            let step = training.step().inspect_err(|_| bar.abandon())?;
-            training.count_time(lap(&mut clock));
-            bar.step(&training, step);
-            if self.interval_ends(&training, step) {
-                bar.abandon();
-                let line = self.evaluate(&mut training, step)?;
-                let loss = line.validation_loss.unwrap_or(line.train_loss);
-                best = Some(better(best, line.step, loss));
-                metrics = Some(line);
-                training.count_time(lap(&mut clock));
-                let times = interval.times(&training);
-                crate::progress::report(&line, &times, recipe);
-                // Before the checkpoint: what is killed in between is trained, measured and sampled again.
-                if self.samples_are_due(&training) {
-                    self.print_samples(&training)?;
-                    sampled = Some(line.step);
-                }
-                training.count_time(lap(&mut clock));
-                self.checkpoint(&training, best, metrics)?;
-                self.run.append(&line, &times)?;
-                if let Some(best) = best {
-                    self.run.write_best(best)?;
-                }
-                training.count_time(lap(&mut clock));
-                interval = Interval::new(&training);
-                (bar, saved) = (Bar::new(&training, recipe), Instant::now());
-            } else if self.checkpoint_is_due(training.progress().step, saved) {
-                self.checkpoint(&training, best, metrics)?;
-                saved = Instant::now();
-            }
-            if interrupted.load(Ordering::Relaxed) {
-                bar.abandon();
-                let checkpoint = self.checkpoint(&training, best, metrics)?;
-                return Err(Error::Interrupted { epoch: training.progress().epoch, checkpoint });
-            }
-        }
-        bar.abandon();
-        if sampled != Some(training.progress().step) {
-            self.print_samples(&training)?;
-        }
-        self.report_novelty(&training)?;
-        let last = self.run.checkpoints().join(checkpoint::name(training.progress().step));
-        let best_path = best.map(|best| self.run.checkpoints().join(checkpoint::name(best.step)));
-        Ok(Outcome {
+    /// The loss that decides what is the best checkpoint. A validation split may be too short for a single window.
+    fn decides(&self, reached: Reached) -> LossKind {
+        let expected = if self.validation().is_some() { LossKind::Validation } else { LossKind::Training };
+        reached.metrics.map_or(expected, |metrics| metrics.decides())
+    }
+
+    /// The text to evaluate on, if any is held out.
+    fn validation(&self) -> Option<Tokens<'s>> {
+        self.corpus.split(Split::Validation)
+    }
+
+    /// Tells what is trained, on what, and for how long.
+    fn announce(&mut self, training: &Training<'_>) {
+        let (recipe, vocabulary) = (self.recipe(), self.corpus.vocabulary().len());
+        let by_clock = recipe.minutes > 0.0;
+        let announcement = Announcement {
             run: self.run.path().into(),
-            checkpoint: best_path.unwrap_or(last),
-            parameters: recipe.model_size(self.corpus.vocabulary().len()).parameters(),
-            elapsed: training.progress().elapsed,
-            best_loss: best.map(|best| best.loss),
-            metrics,
-        })
+            dataset: self.corpus.index().name.clone(),
+            training_characters: self.text.len(),
+            validation_characters: self.validation().map_or(0, |tokens| tokens.len()),
+            vocabulary,
+            windows: match recipe.cut() {
+                Cut::Windows(windows) => Some(Windows::new(self.text, windows.length, windows.step).len()),
+                Cut::Streams(_) => None,
+            },
+            recipe: recipe.name.clone(),
+            parameters: recipe.model_size(vocabulary).parameters(),
+            memory: u64::try_from(estimate(recipe, vocabulary).bytes).unwrap_or(u64::MAX),
+            epochs: (!by_clock).then_some(recipe.epochs),
+            minutes: by_clock.then_some(recipe.minutes),
+            steps_per_epoch: training.steps_per_epoch(),
+            seed: self.config.seed,
+            device: device::describe(self.device).into(),
+            resumed_after: Some(training.progress().step).filter(|step| *step > 0),
+        };
+        self.observer.observe(&Event::Started(&announcement));
+    }
+
+    fn report_step(&mut self, training: &Training<'_>, step: Step, seconds: f64) -> Result<()> {
+        let progress = training.progress();
+        let record = StepRecord {
+            epoch: step.epoch,
+            step: progress.step,
+            loss: step.loss,
+            gradient_norm: step.gradient_norm,
+            learning_rate: step.learning_rate,
+            seconds,
+            characters: progress.trained,
+            done: training.done(),
+            elapsed: progress.elapsed,
+        };
+        self.observer.observe(&Event::Step(record));
+        let every = self.recipe().records.steps;
+        if every > 0 && record.step.is_multiple_of(every) { self.run.append_step(&record) } else { Ok(()) }
     }
 
     fn interval_ends(&self, training: &Training<'_>, step: Step) -> bool {
@@ -177,25 +199,13 @@ impl<'s> Session<'s> {
         regular || training.finished()
     }
 
-    fn has_waited_enough(&self, best: Option<Best>) -> bool {
-        let patience = self.recipe().evaluation.patience;
-        let enough = patience > 0 && best.is_some_and(|best| best.waited >= patience);
-        if enough {
-            eprintln!(
-                "the validation loss has not fallen for {patience} evaluations: stopping here, the best checkpoint is \
-                 kept (evaluation.patience = 0 goes on)"
-            );
-        }
-        enough
-    }
-
     fn checkpoint_is_due(&self, step: usize, saved: Instant) -> bool {
         let settings = self.recipe().checkpoints;
         let by_steps = settings.steps > 0 && step.is_multiple_of(settings.steps);
         by_steps || settings.minutes > 0.0 && saved.elapsed().as_secs_f64() >= 60.0 * settings.minutes
     }
 
-    /// Whether the evaluation that has just been made is one that the model writes after.
+    /// Whether samples follow the evaluation that has just been made.
     fn samples_are_due(&self, training: &Training<'_>) -> bool {
         let (recipe, progress) = (self.recipe(), training.progress());
         let evaluations = match recipe.evaluation.steps {
@@ -205,19 +215,24 @@ impl<'s> Session<'s> {
         recipe.samples.every > 0 && evaluations.is_multiple_of(recipe.samples.every)
     }
 
-    fn evaluate(&self, training: &mut Training<'_>, step: Step) -> Result<Metrics> {
+    fn evaluate(&mut self, training: &mut Training<'_>, step: Step) -> Result<Metrics> {
         let protocol = match self.recipe().cut() {
             Cut::Windows(windows) => Protocol::Last { length: windows.length, step: windows.step },
             Cut::Streams(_) => Protocol::Streams(STREAMS),
         };
-        let validation = match self.corpus.split(Split::Validation) {
-            Some(tokens) => evaluate(&training.result()?, tokens, protocol)?.map(|score| score.nats),
+        let validation = match self.validation() {
+            Some(tokens) => {
+                let mut report = |done, total| {
+                    self.observer.observe(&Event::Progress { task: "evaluating", done, total: Some(total) });
+                };
+                measure(&training.result()?, tokens, protocol, &mut report)?.map(|score| score.nats)
+            }
             None => None,
         };
         let train_loss = training.end_of_interval(validation);
         let progress = training.progress();
         Ok(Metrics {
-            epoch: if step.ends_epoch { progress.epoch - 1 } else { progress.epoch },
+            epoch: step.epoch,
             step: progress.step,
             train_loss,
             validation_loss: validation,
@@ -226,13 +241,21 @@ impl<'s> Session<'s> {
         })
     }
 
-    fn checkpoint(&self, training: &Training<'_>, best: Option<Best>, metrics: Option<Metrics>) -> Result<PathBuf> {
+    /// Writes a checkpoint, then which one is the best, and only then removes old ones.
+    fn checkpoint(&mut self, training: &Training<'_>, Reached { best, metrics }: Reached) -> Result<PathBuf> {
         let folder = self.run.checkpoints();
         let position = Position::new(*training.progress(), best, metrics);
-        let (network, tensors) = (training.result()?, training.tensors()?);
+        let (network, tensors) = (training.result()?, training.tensors());
         let card = self.card(&network, training, metrics);
-        let path = checkpoint::write(&folder, &network, &card, &position, tensors)?;
+        self.run.sync_steps()?;
+        let (path, is_new) = checkpoint::write(&folder, &network, &card, &position, tensors)?;
+        if let Some(best) = best {
+            self.run.write_best(best)?;
+        }
         checkpoint::remove_old(&folder, self.recipe().checkpoints.keep, best.map(|best| best.step))?;
+        if is_new {
+            self.observer.observe(&Event::Checkpoint { step: training.progress().step, path: &path });
+        }
         Ok(path)
     }
 
@@ -249,7 +272,7 @@ impl<'s> Session<'s> {
             provenance: Provenance {
                 dataset: index.name.clone(),
                 licence: index.licence.clone(),
-                tokens: text(corpus).len() as u64,
+                tokens: self.text.len() as u64,
                 recipe: recipe.name.clone(),
                 seed: self.config.seed,
                 epochs: training.progress().epoch - 1,
@@ -262,45 +285,72 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// A piece of the text as long as one that training reads, at a place that the seed gives to the evaluation.
-    fn excerpt(&self, number: usize) -> Vec<u32> {
-        let tokens = text(self.corpus);
-        let length = self.recipe().time().min(tokens.len() - 1);
-        let starts = (tokens.len() - length) as u64;
-        let start = (derive(self.config.seed, Purpose::Excerpt, number) % starts) as usize;
-        tokens.to_vec(start..start + length)
+    /// A piece of the text as long as one that training reads, at a place that follows from the seed and an epoch.
+    fn excerpt(&self, epoch: usize) -> Vec<u32> {
+        let length = self.recipe().time().min(self.text.len() - 1);
+        let starts = (self.text.len() - length) as u64;
+        let start = (derive(self.config.seed, Purpose::Excerpt, epoch) % starts) as usize;
+        self.text.to_vec(start..start + length)
     }
 
-    /// One line on how much of what the model writes is copied; left out where searching the text would take long.
-    fn report_novelty(&self, training: &Training<'_>) -> Result<()> {
-        if text(self.corpus).len() > NOVELTY_LIMIT {
+    /// Samples and novelty of the checkpoint that is to be used: the one that is exported.
+    fn finish(
+        &mut self,
+        training: &Training<'_>,
+        reached: Reached,
+        sampled: Option<usize>,
+        already_finished: bool,
+    ) -> Result<Outcome> {
+        let last = training.progress().step;
+        let checkpoint_of = |step| self.run.checkpoints().join(checkpoint::name(step));
+        let best = reached.best.map(|best| best.step).filter(|step| checkpoint_of(*step).is_dir());
+        let step = best.unwrap_or(last);
+        let checkpoint = checkpoint_of(step);
+        let (network, card) = checkpoint::model(&checkpoint, self.device)?;
+        let network = network.with_precision(self.recipe().model.precision.into());
+        // Samples of the last step that was also the best have just been shown.
+        if step != last || sampled != Some(last) {
+            self.sample(&network, step, card.provenance.epochs)?;
+        }
+        self.report_novelty(&network, &card)?;
+        let outcome = Outcome {
+            run: self.run.path().into(),
+            checkpoint,
+            parameters: self.recipe().model_size(self.corpus.vocabulary().len()).parameters(),
+            elapsed: training.progress().elapsed,
+            best_loss: reached.best.map(|best| best.loss),
+            decides: self.decides(reached),
+            already_finished,
+            metrics: reached.metrics,
+        };
+        self.observer.observe(&Event::Finished(&outcome));
+        Ok(outcome)
+    }
+
+    /// How much of what a model writes is copied; left out if searching the text would take long.
+    fn report_novelty(&mut self, network: &CharLstm, card: &ModelCard) -> Result<()> {
+        if self.text.len() > NOVELTY_LIMIT {
             return Ok(());
         }
-        let network = training.result()?;
-        let card = self.card(&network, training, None);
-        let sample = novelty::write(&network, &card, NOVELTY_LENGTH, 1.0, self.config.seed)?;
-        let found = novelty::measure(self.corpus, &sample)?;
-        eprintln!("{}", found.in_short());
+        let sample = novelty::write(network, card, NOVELTY_LENGTH, 1.0, self.config.seed, self.observer)?;
+        let found = novelty::compare(self.corpus, &sample, self.observer)?;
+        self.observer.observe(&Event::Novelty(&found));
         Ok(())
     }
 
-    fn print_samples(&self, training: &Training<'_>) -> Result<()> {
+    /// What a network writes that was trained for this many steps and epochs.
+    fn sample(&mut self, network: &CharLstm, step: usize, epoch: usize) -> Result<()> {
         let settings = &self.recipe().samples;
         if settings.length == 0 {
             return Ok(());
         }
-        let network = training.result()?;
-        let printout = Printout {
-            network: &network,
-            vocabulary: self.corpus.vocabulary(),
-            context: self.recipe().context(),
-            settings,
-        };
-        let mut out: Box<dyn Write> = if self.json { Box::new(sink()) } else { Box::new(stdout()) };
-        let (step, epoch) = (training.progress().step, training.progress().epoch - 1);
+        let (vocabulary, context) = (self.corpus.vocabulary(), self.recipe().context());
+        let samples = Samples { network, vocabulary, context, settings };
         let seed = derive(self.config.seed, Purpose::Samples, step);
         let title = format!("After epoch {epoch}, step {step}");
-        let text = printout.write(&title, &self.excerpt(epoch), seed, &mut out)?;
+        let excerpt = self.excerpt(epoch);
+        let mut out = |text: &str| self.observer.observe(&Event::Sample { text });
+        let text = samples.write(&title, &excerpt, seed, &mut out)?;
         self.run.write_samples(step, &text)
     }
 }
@@ -318,23 +368,10 @@ impl Interval {
     }
 }
 
-/// The best evaluation after one more.
-fn better(best: Option<Best>, step: usize, loss: f64) -> Best {
-    match best {
-        Some(best) if best.loss <= loss => Best { waited: best.waited + 1, ..best },
-        _ => Best { step, loss, waited: 0 },
-    }
-}
-
 /// Seconds since the last call.
 fn lap(clock: &mut Instant) -> f64 {
     let now = Instant::now();
     let seconds = now.duration_since(*clock).as_secs_f64();
     *clock = now;
     seconds
-}
-
-/// The text to train on.
-pub fn text(corpus: &Corpus) -> Tokens<'_> {
-    corpus.split(Split::Train).unwrap_or_else(|| corpus.tokens())
 }

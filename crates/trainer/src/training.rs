@@ -1,4 +1,4 @@
-//! A network in training: one step after another, and everything that the next step hangs on.
+//! A network in training: one step after another, and everything that the next step depends on.
 
 use candle_core::{Device, Tensor};
 use corpus::Tokens;
@@ -13,7 +13,7 @@ use crate::recipe::Recipe;
 use crate::schedule::{self, Plateau, Position};
 use crate::{Error, Result};
 
-/// A step's loss beyond so many times that of a uniform guess, ln V, is no training any more.
+/// Training has diverged when a step's loss is more than this many times that of a uniform guess, ln V.
 const DIVERGED: f64 = 4.0;
 
 /// A network in training.
@@ -26,46 +26,50 @@ pub struct Training<'c> {
     average: Option<Average>,
     batches: Batches<'c>,
     epoch: Epoch<'c>,
-    /// Behind the last batch, where states are carried on.
+    /// The state after the last batch, if it is carried on.
     state: Option<State>,
     progress: Progress,
 }
 
-/// Where a training is: with the tensors, everything that the next step hangs on. Random numbers have no state of their
-/// own, they follow from the seed and these numbers.
+/// Where a training is: with the tensors, everything that the next step depends on. Random numbers have no state of their
+/// own; they follow from the seed and these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The epoch, from 1.
     pub epoch: usize,
-    /// Batches done in it.
+    /// Batches of the epoch that are done.
     pub batch: usize,
-    /// Steps of the optimiser in all.
+    /// Optimizer steps so far.
     pub step: usize,
-    /// Seconds trained, of all sessions.
+    /// Seconds of training, over all sessions.
     pub elapsed: f64,
     /// Sum of the losses of all targets since the last evaluation, in nats.
     pub loss: f64,
-    /// How many targets that were.
+    /// The number of those targets.
     pub targets: u64,
     /// Targets since the start of the training.
     pub trained: u64,
-    /// What the learning rate hangs on beside the position.
+    /// What the learning rate depends on besides the position.
     pub plateau: Plateau,
 }
 
-/// What is known after a step of the optimiser.
+/// What is known after an optimizer step.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    /// Loss of the step's batches, before the step, in nats a character.
+    /// The epoch that the step belongs to, from 1.
+    pub epoch: usize,
+    /// Mean loss of the step's batches before the step, in nats per character.
     pub loss: f64,
-    /// The learning rate that it was made with.
+    /// Euclidean norm of all gradients together, before clipping.
+    pub gradient_norm: f64,
+    /// The learning rate that it was taken with.
     pub learning_rate: f64,
     /// Whether an epoch ended with it.
     pub ends_epoch: bool,
 }
 
 impl<'c> Training<'c> {
-    /// A network at the start of its training on a text: `network`, or a new one.
+    /// A network at the start of its training on a text: `network`, or a new one from the seed.
     pub fn new(
         recipe: &Recipe,
         tokens: Tokens<'c>,
@@ -101,22 +105,17 @@ impl<'c> Training<'c> {
         })
     }
 
-    /// The network as the last step left it.
-    pub fn network(&self) -> &CharLstm {
-        &self.network
-    }
-
     /// Where the training is.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// Steps of the optimiser in an epoch.
-    pub fn steps_an_epoch(&self) -> usize {
+    /// Optimizer steps in an epoch.
+    pub fn steps_per_epoch(&self) -> usize {
         self.epoch.len().div_ceil(self.recipe.accumulate)
     }
 
-    /// Share of the training that is done, by the clock where the recipe has a time budget.
+    /// Share of the training that is done, by the clock if the recipe has a time budget.
     pub fn done(&self) -> f64 {
         let Recipe { minutes, epochs, .. } = self.recipe;
         let Progress { elapsed, epoch, batch, .. } = self.progress;
@@ -139,24 +138,26 @@ impl<'c> Training<'c> {
         self.recipe.optimizer.learning_rate() * factor
     }
 
-    /// One step of the optimiser. A loss or a gradient that is no longer a number, or a loss far beyond a guess, ends it
+    /// One optimizer step. A loss or a gradient that is no longer a number, or a loss far above that of a guess, ends it
     /// with [`Error::Diverged`], before the weights have changed.
+    ///
+    /// Accumulated batches count by their targets, so that the step is that of one large batch, also when the last batch
+    /// of an epoch is short.
     pub fn step(&mut self) -> Result<Step> {
         let learning_rate = self.learning_rate();
         let batches = self.recipe.accumulate.min(self.epoch.len() - self.progress.batch);
         let mut sums: Option<Vec<Tensor>> = None;
-        let (mut loss_sum, mut targets) = (0.0, 0);
+        let (mut loss_sum, mut targets, mut first) = (0.0, 0, 0);
         for index in self.progress.batch..self.progress.batch + batches {
             let (loss, count, gradients) = self.gradients(index)?;
             loss_sum += loss * count as f64;
             targets += count as u64;
             sums = Some(match sums {
-                None => gradients,
-                Some(sums) => sums
-                    .iter()
-                    .zip(&gradients)
-                    .map(|(sum, gradient)| sum + gradient)
-                    .collect::<candle_core::Result<_>>()?,
+                None => {
+                    first = count;
+                    gradients
+                }
+                Some(sums) => add(&sums, &gradients, count, first)?,
             });
         }
         let loss = loss_sum / targets as f64;
@@ -166,7 +167,7 @@ impl<'c> Training<'c> {
             return Err(diverged(loss));
         }
         let sums = sums.unwrap_or_default();
-        let norm = self.optimizer.step(&sums, learning_rate, 1.0 / batches as f64)?;
+        let norm = self.optimizer.step(&sums, learning_rate, first as f64 / targets as f64)?;
         if !norm.is_finite() {
             return Err(diverged(norm));
         }
@@ -174,6 +175,7 @@ impl<'c> Training<'c> {
             average.update(&self.network.variables())?;
         }
         let progress = &mut self.progress;
+        let epoch = progress.epoch;
         progress.step += 1;
         progress.batch += batches;
         progress.loss += loss_sum;
@@ -185,10 +187,10 @@ impl<'c> Training<'c> {
             self.epoch = self.batches.epoch(progress.epoch);
             self.state = None;
         }
-        Ok(Step { loss, learning_rate, ends_epoch })
+        Ok(Step { epoch, loss, gradient_norm: norm, learning_rate, ends_epoch })
     }
 
-    /// Loss, targets and gradients of a batch; the state goes on.
+    /// Loss, number of targets and gradients of a batch; carries the state on.
     fn gradients(&mut self, index: usize) -> Result<(f64, usize, Vec<Tensor>)> {
         let batch = self.epoch.batch(index, &self.device)?;
         let dropout = self.dropout(index);
@@ -232,35 +234,35 @@ impl<'c> Training<'c> {
         }
     }
 
-    /// Mean loss of all targets since the last call, in nats; takes note of an evaluation for the schedule.
+    /// Mean loss of all targets since the last call, in nats. Tells the schedule the loss that decides: the validation
+    /// loss, or this one if nothing is held out.
     pub fn end_of_interval(&mut self, validation: Option<f64>) -> f64 {
         let progress = &mut self.progress;
         let mean = progress.loss / progress.targets as f64;
         (progress.loss, progress.targets) = (0.0, 0);
-        if let Some(loss) = validation {
-            progress.plateau.observe(self.recipe.schedule, loss);
-        }
+        progress.plateau.observe(self.recipe.schedule, validation.unwrap_or(mean));
         mean
     }
 
-    /// Counts time that went into other things than steps.
+    /// Counts time that training took.
     pub fn count_time(&mut self, seconds: f64) {
         self.progress.elapsed += seconds;
     }
 
-    /// The network to use: of the averaged weights where the recipe has them, otherwise of the last ones.
+    /// The network to use: with averaged weights if the recipe averages, otherwise with the last ones. It computes in the
+    /// precision that is trained in.
     pub fn result(&self) -> Result<CharLstm> {
         let Some(average) = &self.average else { return Ok(self.network.clone()) };
         let network = CharLstm::load(self.network.tensors()?, self.network.size(), &self.device)?;
         for (variable, mean) in network.variables().iter().zip(average.means()) {
             variable.set(mean)?;
         }
-        Ok(network)
+        Ok(network.with_precision(self.recipe.model.precision.into()))
     }
 
-    /// All tensors that the next step hangs on, by name.
-    pub fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
-        let mut tensors = self.optimizer.memories();
+    /// All tensors that the next step depends on, by name.
+    pub fn tensors(&self) -> Vec<(String, Tensor)> {
+        let mut tensors = self.optimizer.state();
         let numbered = |name: &'static str| move |(index, tensor): (usize, Tensor)| (format!("{name}.{index}"), tensor);
         let variables = self.network.variables();
         let variables = variables.iter().map(candle_core::Var::as_detached_tensor).enumerate();
@@ -271,10 +273,10 @@ impl<'c> Training<'c> {
             tensors.push(("state.hidden".into(), hidden.clone()));
             tensors.push(("state.cell".into(), cell.clone()));
         }
-        Ok(tensors)
+        tensors
     }
 
-    /// Takes up where another training of the same recipe, text and seed was.
+    /// Continues where another training of the same recipe, text and seed was.
     pub fn restore(&mut self, progress: Progress, tensors: &std::collections::HashMap<String, Tensor>) -> Result<()> {
         let mut take = |name: &str| -> candle_core::Result<Tensor> {
             let tensor = tensors.get(name).ok_or_else(|| candle_core::Error::Msg(format!("{name} is missing")))?;
@@ -297,4 +299,13 @@ impl<'c> Training<'c> {
         self.progress = progress;
         Ok(())
     }
+}
+
+/// Adds the mean gradients of a batch of `count` targets to sums, of which each batch of `full` targets weighs 1.
+fn add(sums: &[Tensor], gradients: &[Tensor], count: usize, full: usize) -> candle_core::Result<Vec<Tensor>> {
+    let weight = count as f64 / full as f64;
+    let add = |(sum, gradient): (&Tensor, &Tensor)| {
+        if count == full { sum + gradient } else { sum + (gradient * weight)? }
+    };
+    sums.iter().zip(gradients).map(add).collect()
 }

@@ -1,4 +1,4 @@
-//! A trained network for another text: the weights of characters that both know go over one by one, the others are new.
+//! A trained network for another text: characters that both know keep their weights, the others get new ones.
 
 use std::path::Path;
 
@@ -19,9 +19,8 @@ pub fn tokens_in(other: &Vocabulary, vocabulary: &Vocabulary) -> Vec<Option<u32>
     (0..vocabulary.len() as u32).map(meaning).collect()
 }
 
-/// The network of `card` for another vocabulary; `seed` draws the weights of the characters that it does not know.
-///
-/// `checkpoint` and `corpus` are for the message.
+/// The network of `card` for another vocabulary, and how many of its tokens the old one knows; `seed` draws the weights
+/// of the others. `checkpoint` and `corpus` are for the message.
 pub fn transfer(
     network: &CharLstm,
     card: &ModelCard,
@@ -30,9 +29,10 @@ pub fn transfer(
     checkpoint: &Path,
     corpus: &str,
     device: &Device,
-) -> Result<CharLstm> {
+) -> Result<(CharLstm, usize)> {
     let sources = tokens_in(&card.vocabulary, vocabulary);
-    if sources.iter().all(Option::is_none) {
+    let matched = sources.iter().flatten().count();
+    if matched == 0 {
         let (checkpoint, corpus, tokens) = (checkpoint.into(), corpus.into(), vocabulary.len());
         return Err(Error::NothingInCommon { checkpoint, corpus, tokens });
     }
@@ -52,10 +52,10 @@ pub fn transfer(
             old
         };
     }
-    Ok(CharLstm::load(new, &size, device)?)
+    Ok((CharLstm::load(new, &size, device)?, matched))
 }
 
-/// Row by row the named one of `old`, or the one of `new` where none is named.
+/// For each row the row of `old` that its source names, or the row of `new` if there is no source.
 fn rows(old: &Tensor, new: &Tensor, sources: &[Option<u32>]) -> Result<Tensor> {
     let row = |(index, source): (usize, &Option<u32>)| match source {
         Some(source) => old.get(*source as usize),
@@ -97,8 +97,8 @@ mod tests {
             let old = card(Vocabulary::from_text(Unit::Char, "acegi"), input);
             let network = CharLstm::init(&old.size, 4, &Device::Cpu).unwrap();
             let new = Vocabulary::from_text(Unit::Char, "abcdeé");
-            let moved = transfer(&network, &old, &new, 9, Path::new("C"), "text", &Device::Cpu).unwrap();
-            assert_eq!(moved.size().vocabulary, 6);
+            let (moved, matched) = transfer(&network, &old, &new, 9, Path::new("C"), "text", &Device::Cpu).unwrap();
+            assert_eq!((moved.size().vocabulary, matched), (6, 3));
             let expected = logits(&network, &old.vocabulary, "ceca", "ace");
             assert_eq!(logits(&moved, &new, "ceca", "ace"), expected, "{input:?}");
         }

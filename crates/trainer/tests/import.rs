@@ -198,7 +198,7 @@ fn what_is_not_there_or_no_such_file_is_named() {
     let to = case.checkpoint();
     let cases = [
         (import(&folder.join("none"), description(TOKENS), &to), "cannot read"),
-        (import(&pickle, description(TOKENS), &to), "is no safetensors file"),
+        (import(&pickle, description(TOKENS), &to), "is not a safetensors file"),
         (import(&case.file(), description("abc"), &to), "a network of 7 tokens, and the vocabulary has 3"),
         (import(&case.file(), description(TOKENS), folder), "exists already"),
         (import(&case.file(), description(TOKENS), &folder.join("file/checkpoint")), "cannot write"),

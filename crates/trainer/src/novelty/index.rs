@@ -1,13 +1,13 @@
-//! All suffixes of the training text in order: a suffix array, searched for the longest passage of another text.
+//! A suffix array: all suffixes of the training text in order, searched for the longest passage of another text.
 
 use std::cmp::Ordering;
 
 use corpus::Tokens;
 
-/// Most bytes of ids in an index: a place is an `i32`.
+/// Most bytes of ids in an index: a position is an `i32`.
 const MAXIMUM_BYTES: usize = i32::MAX as usize;
 
-/// Ids that are compared at a time, once the first few agree.
+/// Ids that are compared at a time once the first few agree.
 const STRETCH: usize = 128;
 
 /// Why a text cannot be measured.
@@ -34,24 +34,24 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// A passage found in the training text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Match {
-    /// Tokens in it; zero where the training text does not have the first one.
+    /// Tokens in it; zero if the training text does not contain the first one.
     pub length: usize,
-    /// Tokens of the training text before it: one place of possibly several.
+    /// Its position in the training text in tokens: one of possibly several.
     pub position: usize,
 }
 
 /// The suffixes of a training text in ascending order (Manber & Myers 1993), to find passages of other texts in it.
 ///
-/// It keeps 4 bytes a token, and reads the tokens themselves from the view that it was built over. Building it takes 5
-/// bytes a token for every byte that the largest id has: 5 for a vocabulary of up to 256, 10 for one of up to 65,536.
-/// A megabyte of text is sorted in a tenth of a second on one core, 100 MB in 12 s (50 s where 9,000 characters occur);
+/// It keeps 4 bytes per token, and reads the tokens themselves from the view that it was built over. Building it takes 5
+/// bytes per token for every byte of the largest id: 5 for a vocabulary of up to 256, 10 for one of up to 65,536.
+/// A megabyte of text is sorted in a tenth of a second on one core, 100 MB in 12 s (50 s if it has 9,000 different characters);
 /// a search takes some microseconds.
 ///
 /// The ids may take up 2³¹ − 1 bytes: 2 GB of text, or 1 GB of a text with more than 256 different characters.
 #[derive(Debug, Clone)]
 pub struct PassageIndex<'t> {
     tokens: Tokens<'t>,
-    /// Where each suffix starts.
+    /// The position where each suffix starts.
     order: Vec<i32>,
 }
 
@@ -77,8 +77,8 @@ impl<'t> PassageIndex<'t> {
         Ok(Self { tokens, order })
     }
 
-    /// The longest beginning of `text` that stands in the training text. O(length of it + log n), but for a training
-    /// text that repeats long passages many times.
+    /// The longest beginning of `text` that is in the training text. O(its length + log n), unless the training text repeats
+    /// long passages many times.
     pub fn longest_match(&self, text: &[u32]) -> Match {
         let mut best = Match { length: 0, position: 0 };
         // Suffixes before `low` are less than the text, those from `high` on greater; and how much of it each of the
@@ -101,7 +101,7 @@ impl<'t> PassageIndex<'t> {
         best
     }
 
-    /// The longest match from every place of `text` on, in order.
+    /// The longest match from every position of `text` on, in order.
     pub fn matches<'i>(&'i self, text: &'i [u32]) -> impl Iterator<Item = Match> + 'i {
         let mut last = Match { length: 0, position: 0 };
         (0..text.len()).map(move |start| {
@@ -118,7 +118,7 @@ impl<'t> PassageIndex<'t> {
     }
 
     /// How many tokens `text` shares with the suffix at `position`, of which `known` are known, and how the suffix
-    /// compares with it: equal where it begins with the whole text.
+    /// compares with it: equal if it begins with the whole text.
     fn compare(&self, position: usize, text: &[u32], known: usize) -> (usize, Ordering) {
         let mut buffer = [0; STRETCH];
         let mut shared = known;
@@ -150,7 +150,7 @@ fn id_width(tokens: Tokens<'_>) -> usize {
     (u32::BITS - largest.leading_zeros()).div_ceil(8).max(1) as usize
 }
 
-/// Refuses a text whose places an index cannot count.
+/// Refuses a text that has more positions than an index can count.
 fn check_length(tokens: usize, width: usize) -> Result<()> {
     let limit = MAXIMUM_BYTES / width;
     if tokens > limit { Err(Error::TooLong { tokens, width, limit }) } else { Ok(()) }

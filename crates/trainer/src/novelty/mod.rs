@@ -1,9 +1,9 @@
-//! How much of a text stands word for word in the text that a model was trained on.
+//! How much of a text is copied from the text that a model was trained on.
 //!
-//! [`PassageIndex`] finds, for every place of a text, the longest passage from there on that the training text has too.
-//! [`Overlap`] sums that up for one text: the longest copied passage, and the share of all its passages of 20, 40 and
-//! 80 characters that are copies. Any text shares short passages with any other of its language, so [`Novelty`] sets
-//! what a model wrote beside as much of the validation text, which nobody copied.
+//! [`PassageIndex`] finds, for every position of a text, the longest passage from there on that the training text contains
+//! too. [`Overlap`] sums that up for one text: the longest copied passage, and the share of all its passages of 20, 40 and
+//! 80 characters that are copies. Any two texts of a language share short passages, so [`Novelty`] compares what a model
+//! wrote with as much of the validation text, which nobody copied.
 //!
 //! This module knows token ids and a vocabulary; it knows nothing of networks, recipes or files.
 //!
@@ -34,46 +34,46 @@ pub use index::{Error, Match, PassageIndex, Result};
 /// Lengths of the passages that are counted, in tokens.
 pub const PASSAGE_LENGTHS: [usize; 3] = [20, 40, 80];
 
-/// An id of no vocabulary: put it between texts that are measured together, and no passage crosses to the next.
+/// An id that no vocabulary has. Between texts that are measured together, it keeps passages from crossing to the next.
 pub const SEPARATOR: u32 = u32::MAX;
 
 /// Characters of a passage that are shown to a person.
 const SHOWN: usize = 200;
 
-/// A sample and, as the yardstick, as much of the validation text, both held against the training text.
+/// A sample and, for comparison, as much of the validation text, both compared with the training text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Novelty {
-    /// What a token stands for: every length and offset counts characters, or bytes.
+    /// What a token is: every length and offset counts characters, or bytes.
     pub unit: Unit,
     /// What the model wrote.
     pub sample: Overlap,
-    /// An excerpt of the validation text of the same length; `None` where nothing was held out.
+    /// An excerpt of the validation text of the same length; `None` if nothing was held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Overlap>,
 }
 
-/// How much of one text stands in the training text.
+/// How much of one text is in the training text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Overlap {
     /// Tokens in the text.
     pub length: usize,
-    /// The longest passage that stands in the training text, the first of several; `None` where not one token does.
+    /// The longest passage that is in the training text, the first of several; `None` if not one token is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest: Option<Passage>,
     /// The share of copies for each of [`PASSAGE_LENGTHS`].
     pub shares: Vec<Share>,
 }
 
-/// A passage that stands in both texts.
+/// A passage that is in both texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passage {
     /// The passage. Bytes that are part of a character become U+FFFD.
     pub text: String,
     /// Tokens in it.
     pub length: usize,
-    /// Tokens of the training text before one place where it stands, boundaries between documents counted.
+    /// Its position in the training text in tokens, boundaries between documents included: one of possibly several.
     pub training_offset: usize,
-    /// Tokens of the measured text before it.
+    /// Its position in the measured text in tokens.
     pub sample_offset: usize,
 }
 
@@ -82,20 +82,20 @@ pub struct Passage {
 pub struct Share {
     /// Tokens in a passage.
     pub length: usize,
-    /// Passages in the text: one from every place that so many tokens follow.
+    /// Passages in the text: one from every position that enough tokens follow.
     pub passages: usize,
-    /// Those of them that stand in the training text.
+    /// Those of them that are in the training text.
     pub copied: usize,
-    /// `copied` over `passages`, from 0 to 1; `None` where the text is too short for any passage.
+    /// `copied` over `passages`, from 0 to 1; `None` if the text is too short for any passage.
     pub share: Option<f64>,
 }
 
 impl Novelty {
-    /// Holds `sample`, and as much of the validation text, against the training text.
+    /// Compares `sample`, and as much of the validation text, with the training text.
     ///
-    /// The yardstick is one excerpt as long as the sample, because a longer text would have a longer longest passage
-    /// and the figures could not be compared. It comes from the middle of the split: the same for every run, and
-    /// nothing special as a beginning would be. For several texts build a [`PassageIndex`] once; see it for memory.
+    /// The excerpt of the validation text is as long as the sample, because a longer text would have a longer longest
+    /// passage. It comes from the middle of the split, which is the same for every run and less unusual than a beginning.
+    /// For several texts build a [`PassageIndex`] once; see it for memory.
     pub fn measure(
         training: Tokens<'_>,
         sample: &[u32],
@@ -106,7 +106,7 @@ impl Novelty {
         Ok(Self::against(&index, sample, validation, vocabulary))
     }
 
-    /// The same with an index that is there already.
+    /// The same with an index that was built before.
     pub fn against(
         index: &PassageIndex<'_>,
         sample: &[u32],
@@ -127,26 +127,23 @@ impl Novelty {
 }
 
 impl Novelty {
-    /// One line of it.
+    /// The longest passages in one line.
     pub fn in_short(&self) -> String {
         let length = |overlap: &Overlap| overlap.longest.as_ref().map_or(0, |passage| passage.length);
-        let yardstick = self
-            .validation
-            .as_ref()
-            .map_or(String::new(), |text| format!(", and {} of as much of the validation text", length(text)));
+        let of_validation = |text| format!("; in as much of the validation text, {}", length(text));
+        let comparison = self.validation.as_ref().map_or(String::new(), of_validation);
+        let (sampled, longest) = (self.sample.length, length(&self.sample));
         format!(
-            "novelty: the longest passage of {} sampled characters that stands in the training text has {}{yardstick}",
-            self.sample.length,
-            length(&self.sample)
+            "novelty: longest passage copied from the training text in {sampled} sampled characters: {longest}{comparison}"
         )
     }
 }
 
 impl Overlap {
-    /// Holds one text against the training text.
+    /// Compares one text with the training text.
     ///
-    /// Passages are runs of characters (or bytes): a boundary, an unknown token, which may stand for any character, and
-    /// [`SEPARATOR`] are part of none.
+    /// A passage contains characters (or bytes) alone: no boundary, no [`SEPARATOR`], and no unknown token, which may stand
+    /// for any character.
     pub fn measure(index: &PassageIndex<'_>, text: &[u32], vocabulary: &Vocabulary) -> Self {
         let mut shares = PASSAGE_LENGTHS.map(|length| Share { length, passages: 0, copied: 0, share: None });
         let mut longest: Option<(usize, Match)> = None;
@@ -198,8 +195,8 @@ impl fmt::Display for Novelty {
             let percent = |share: f64| share * 100.0;
             write!(formatter, "\npassages of {} {unit}s that are copies: ", share.length)?;
             write!(formatter, "{:.1} % of the sample's", percent(of_sample))?;
-            let yardstick = self.validation.as_ref().and_then(|text| text.shares.get(place)?.share);
-            if let Some(of_validation) = yardstick {
+            let of_validation = self.validation.as_ref().and_then(|text| text.shares.get(place)?.share);
+            if let Some(of_validation) = of_validation {
                 write!(formatter, ", {:.1} % of the validation text's", percent(of_validation))?;
             }
         }
@@ -207,7 +204,7 @@ impl fmt::Display for Novelty {
     }
 }
 
-/// A passage in quotes on one line, cut where it is long.
+/// A passage in quotes on one line, shortened if it is long.
 fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         None => format!("{text:?}"),
@@ -278,21 +275,21 @@ mod tests {
     }
 
     #[test]
-    fn the_yardstick_is_as_long_as_the_sample() {
+    fn the_validation_excerpt_is_as_long_as_the_sample() {
         let (training, sample) = (letters(200), letters(30));
         let measure = |validation: &[u32]| {
             Novelty::measure(Tokens::of(&training), &sample, Some(Tokens::of(validation)), &vocabulary()).unwrap()
         };
         // Of a hundred letters the middle thirty are taken, and only those are copies.
         let validation = [&[0; 35], &training[100..130], &[0; 35]].concat();
-        let yardstick = measure(&validation).validation.unwrap();
-        assert_eq!((yardstick.length, yardstick.longest.unwrap().training_offset), (30, 100));
+        let excerpt = measure(&validation).validation.unwrap();
+        assert_eq!((excerpt.length, excerpt.longest.unwrap().training_offset), (30, 100));
         assert_eq!(measure(&[1; 7]).validation.unwrap().length, 7);
         assert_eq!(measure(&[]).validation, None);
     }
 
     #[test]
-    fn a_person_reads_a_few_lines() {
+    fn people_read_a_few_lines() {
         let training = letters(200);
         let sample = [&training[..25], &[0; 15]].concat();
         let validation = [&[0; 16][..], &training[3..6], &[0; 21]].concat();

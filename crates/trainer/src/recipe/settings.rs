@@ -1,9 +1,9 @@
-//! The parts of a recipe. Every field has one unit and one range, checked by [`super::Recipe`].
+//! The parts of a recipe. Every field has one unit and one range, which the recipe checks.
 
 use model_card::InputEncoding;
 use serde::{Deserialize, Serialize};
 
-/// Sizes of the network, but for the vocabulary, which the corpus gives.
+/// Sizes of the network, without the vocabulary, which follows from the corpus.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSettings {
@@ -13,23 +13,36 @@ pub struct NetworkSettings {
     pub layers: usize,
     /// How a token enters the first layer.
     pub input: InputEncoding,
-    /// How training multiplies; the weights themselves are 32-bit always.
+    /// The precision of matrix products in training and in the evaluations during training. Weights are always stored as
+    /// 32-bit numbers.
     #[serde(default)]
     pub precision: Precision,
 }
 
-/// How training multiplies matrices.
+/// The precision of matrix products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit operands.
     #[default]
     Float32,
-    /// Operands rounded to bfloat16, sums in 32 bits: up to twice as fast where the processor has instructions for it, and
-    /// slower elsewhere.
+    /// Operands rounded to bfloat16, sums in 32 bits: up to twice as fast if the processor has instructions for it, and
+    /// slower otherwise.
     Bfloat16,
-    /// bfloat16 where the processor has instructions for it, 32 bits elsewhere.
+    /// The faster of the two on this machine. A run stores which one that was.
     Fastest,
+}
+
+impl Precision {
+    /// `Fastest` as what it is on this machine; `fused` says whether the fused CPU kernels compute, which alone can round.
+    #[must_use]
+    pub fn resolved(self, fused: bool) -> Self {
+        match self {
+            Self::Fastest if fused && lstm::Precision::fastest() == lstm::Precision::BFloat16 => Self::Bfloat16,
+            Self::Fastest => Self::Float32,
+            named => named,
+        }
+    }
 }
 
 impl From<Precision> for lstm::Precision {
@@ -52,20 +65,20 @@ pub struct WindowSettings {
     pub step: usize,
 }
 
-/// The text as `batch` long streams side by side, read piece by piece with the state carried on (truncated BPTT); every
+/// The text as `batch` long parallel streams, read piece by piece with the state carried on (truncated BPTT); every
 /// character is a target.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamSettings {
-    /// Characters of a piece: T, through which gradients flow.
+    /// Characters in a piece, through which gradients flow: T.
     pub time: usize,
-    /// Share of the streams whose state is forgotten before a piece, from 0 up to 1, so that the network learns to start
-    /// anywhere.
+    /// Share of the streams whose state is set to zero before a piece, from 0 up to 1, so that the network learns to start
+    /// anywhere in a text.
     #[serde(default)]
     pub reset: f64,
 }
 
-/// The optimiser and its settings.
+/// The optimizer and its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum OptimizerSettings {
@@ -114,7 +127,7 @@ pub enum OptimizerSettings {
 }
 
 impl OptimizerSettings {
-    /// η as the recipe has it; the schedule multiplies it.
+    /// η, which the schedule multiplies.
     pub fn learning_rate(&self) -> f64 {
         match *self {
             Self::RmsProp { learning_rate, .. }
@@ -133,23 +146,23 @@ fn adam_epsilon() -> f64 {
     1e-8
 }
 
-/// How gradients are held down before the optimiser sees them.
+/// Gradient clipping.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClippingSettings {
-    /// The largest Euclidean norm of all gradients together (Pascanu, Mikolov and Bengio 2013); 0 for none.
+    /// Limit for the Euclidean norm of all gradients together (Pascanu, Mikolov and Bengio 2013); 0 for none.
     #[serde(default)]
     pub norm: f64,
-    /// The largest magnitude of each number, after that; 0 for none.
+    /// Limit for the magnitude of each number, applied afterwards; 0 for none.
     #[serde(default)]
     pub value: f64,
 }
 
-/// What becomes of the learning rate. Progress is counted in steps, or in time where the run has a time budget.
+/// The learning rate schedule. Progress is counted in steps, or in time if the recipe has a time budget.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum ScheduleSettings {
-    /// It stays.
+    /// The learning rate stays the same.
     #[default]
     Constant,
     /// Multiplied by `factor` after every `every` epochs once `after` epochs are done.
@@ -161,68 +174,69 @@ pub enum ScheduleSettings {
         /// The factor, from 0 to 1.
         factor: f64,
     },
-    /// Up to the full rate over the share `warmup` of the training, then down to the share `floor` of it along half a
-    /// cosine (Loshchilov and Hutter 2017).
+    /// Linear warm-up to the full rate over the share `warmup` of the training, then down to the share `floor` of it along
+    /// half a cosine (Loshchilov and Hutter 2017).
     Cosine {
-        /// Share of the training that warms up, from 0 up to 1.
+        /// Share of the training for the warm-up, from 0 up to 1.
         #[serde(default)]
         warmup: f64,
         /// Share of the rate that is left at the end, from 0 to 1.
         #[serde(default)]
         floor: f64,
     },
-    /// Multiplied by `factor` when the validation loss has not fallen for `patience` evaluations.
+    /// Multiplied by `factor` when the validation loss (the training loss if nothing is held out) has not fallen for more
+    /// than `patience` evaluations.
     Plateau {
-        /// Evaluations without progress that are borne.
+        /// Evaluations without improvement that are accepted before the rate is cut.
         patience: usize,
         /// The factor, from 0 to 1.
         factor: f64,
     },
 }
 
-/// What each step leaves out at random: rates from 0 up to 1. See [`lstm::Dropout`].
+/// Dropout probabilities, from 0 up to 1. See [`lstm::Dropout`].
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DropoutSettings {
     /// Of the embedded input.
     #[serde(default)]
     pub input: f32,
-    /// Of what one layer hands to the next.
+    /// Of what one layer passes to the next.
     #[serde(default)]
     pub between: f32,
-    /// Of what the last layer hands to the dense layer.
+    /// Of what the last layer passes to the dense layer.
     #[serde(default)]
     pub output: f32,
     /// Of the recurrent weights.
     #[serde(default)]
     pub recurrent: f32,
-    /// One mask for all time steps of a piece, rather than one for each.
+    /// One mask for all time steps of a piece instead of one for each.
     #[serde(default)]
     pub variational: bool,
 }
 
-/// The running mean of the weights that is evaluated, exported and sampled from in place of the last ones.
+/// The exponential moving average of the weights, which is evaluated, exported and sampled in place of the last weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AverageSettings {
-    /// How much of the mean stays at a step, from 0 up to 1; at step t it is at most (1 + t) / (10 + t), so that the first
+    /// Weight of the old average at a step, from 0 up to 1. At step t it is at most (1 + t) / (10 + t), so that the first
     /// weights are soon forgotten.
     pub decay: f64,
 }
 
-/// When the validation split is read, and what follows from it.
+/// When the network is evaluated, and when training stops early.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationSettings {
     /// Steps between two evaluations; 0 for one at the end of every epoch.
     #[serde(default)]
     pub steps: usize,
-    /// Evaluations without a better validation loss after which training stops; 0 for never.
+    /// Evaluations without improvement before training stops; 0 for never.
     #[serde(default)]
     pub patience: usize,
 }
 
-/// When checkpoints are written beside the one at every evaluation.
+/// When checkpoints are written, besides the one at every evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointSettings {
@@ -232,7 +246,7 @@ pub struct CheckpointSettings {
     /// Minutes between two of them; 0 for none.
     #[serde(default = "minutes")]
     pub minutes: f64,
-    /// How many of the last ones stay, at least 1; the best one stays too.
+    /// How many of the last ones are kept, at least 1. The best one is kept too.
     #[serde(default = "keep")]
     pub keep: usize,
 }
@@ -251,19 +265,38 @@ fn keep() -> usize {
     2
 }
 
-/// What the model writes while it learns.
+/// Samples of what the model writes during training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleSettings {
-    /// Characters for each temperature; 0 writes nothing.
+    /// Characters for each temperature; 0 for no samples.
     pub length: usize,
-    /// The temperatures, each sampled from the same seed excerpt.
+    /// The sampling temperatures; 0 always takes the most likely character.
     pub temperatures: Vec<f32>,
-    /// Evaluations between two print-outs; there is one at the end in any case, and with 0 no other.
+    /// Evaluations between two samples. There is always one at the end; with 0 there is no other.
     #[serde(default = "one")]
     pub every: usize,
 }
 
 fn one() -> usize {
     1
+}
+
+/// What is recorded in a run's folder besides its evaluations.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordSettings {
+    /// Optimizer steps between two lines of `steps.jsonl`; 0 for none.
+    #[serde(default = "record_steps")]
+    pub steps: usize,
+}
+
+impl Default for RecordSettings {
+    fn default() -> Self {
+        Self { steps: record_steps() }
+    }
+}
+
+fn record_steps() -> usize {
+    10
 }

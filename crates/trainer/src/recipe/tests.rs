@@ -1,3 +1,4 @@
+use super::definition::EMBEDDED;
 use super::*;
 
 #[test]
@@ -67,6 +68,19 @@ fn fits_cover_a_range_and_replace_single_fields() {
 fn wrong_fields_are_refused_by_name_and_with_the_nearest() {
     let cases: &[(&[&str], &str)] = &[
         (&["batch=0"], "batch is 0"),
+        (&["epochs=0"], "epochs is 0, and has to be from 1 to 1000000000"),
+        (&["epochs=1000000001"], "epochs is 1000000001"),
+        (&["batch=-1"], "expected a whole number, at least 0"),
+        (&["samples.temperatures=[0.5, -1]"], "samples.temperatures is -1"),
+        (&["samples.temperatures=[nan]"], "samples.temperatures is NaN"),
+        (&["samples.temperatures=1"], "expected a list"),
+        (&["evaluation.patience=10000000000"], "evaluation.patience is 10000000000"),
+        (&["records.steps=1e3"], "expected a whole number"),
+        (&["optimizer.learning_rate=fast"], "expected a number"),
+        (&["model.hidden=2000000000"], "model.hidden is 2000000000"),
+        (&["clipping.norm=inf"], "clipping.norm is inf"),
+        (&["model=3"], "expected a table of fields"),
+        (&["streams.time=5", "windows.length=3"], "cut in one way"),
         (&["batch=many"], "batch: invalid type"),
         (&["batches=1"], "did you mean `batch`?"),
         (&["model.hiden=1"], "did you mean `hidden`?"),
@@ -101,4 +115,91 @@ fn a_text_is_cut_in_one_way() {
         let error = Recipe::from_toml("test", &text, &[]).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
+}
+
+#[test]
+fn only_a_close_name_is_proposed() {
+    let refused = |assignment: &str| Recipe::with_overrides("lecture", &[assignment.into()]).unwrap_err().to_string();
+    assert!(refused("batches=1").contains("did you mean `batch`?"));
+    let message = refused("colour=3");
+    assert!(message.contains("unknown field `colour`") && !message.contains("did you mean"), "{message}");
+    let message = Recipe::named("lectur").unwrap_err().to_string();
+    assert!(message.contains("did you mean \"lecture\"?"), "{message}");
+    let message = Recipe::named("gpt").unwrap_err().to_string();
+    assert!(message.contains("modern") && !message.contains("did you mean"), "{message}");
+}
+
+#[test]
+fn the_order_of_assignments_does_not_matter() {
+    let recipe = |assignments: &[&str]| {
+        let assignments: Vec<String> = assignments.iter().map(ToString::to_string).collect();
+        Recipe::with_overrides("lecture", &assignments).unwrap()
+    };
+    let [kind, rate] = ["optimizer.kind=adam", "optimizer.learning_rate=0.125"];
+    assert_eq!(recipe(&[kind, rate]), recipe(&[rate, kind]));
+    assert_eq!(recipe(&[rate, kind]).optimizer.learning_rate().to_bits(), 0.125_f64.to_bits());
+    // The kind that it has already changes nothing.
+    assert_eq!(recipe(&["optimizer.kind=rmsprop"]), recipe(&[]));
+    assert_eq!(recipe(&["batch=3", "batch=4"]).batch, 4, "of the same field the last one counts");
+}
+
+#[test]
+fn a_request_names_epochs_or_minutes() {
+    let request = Request { epochs: Some(3), ..Request::default() };
+    let recipe = request.resolve().unwrap();
+    assert_eq!((recipe.name.as_str(), recipe.epochs, recipe.minutes), ("modern", 3, 0.0));
+    let both = Request { minutes: Some(1.0), ..request };
+    assert!(both.resolve().unwrap_err().to_string().contains("choose one"));
+    let budget = Request { minutes: Some(0.1), sample_length: Some(5), ..Request::default() };
+    let recipe = budget.resolve().unwrap();
+    assert_eq!((recipe.minutes, recipe.samples.length), (0.1, 5));
+    assert_eq!(recipe.model.hidden, 128, "the fit for a few seconds");
+    for minutes in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(Request { minutes: Some(minutes), ..Request::default() }.resolve().is_err(), "{minutes}");
+    }
+}
+
+#[test]
+fn a_resumed_run_is_compared_with_what_is_named() {
+    let begun = Request {
+        minutes: Some(30.0),
+        overrides: ["batch=32", "dropout.output=0.3", "model.precision=fastest"].map(Into::into).into(),
+        ..Request::default()
+    };
+    let mut recipe = begun.resolve().unwrap();
+    recipe.model.precision = Precision::Float32;
+    let resume = |request: Request| request.resume(&recipe).unwrap();
+    let set = |assignment: &str| Request { overrides: vec![assignment.into()], ..Request::default() };
+
+    let same = [
+        Request::default(),
+        begun.clone(),
+        Request { recipe: Some("modern".into()), ..Request::default() },
+        Request { minutes: Some(30.0), ..Request::default() },
+        set("batch=32"),
+        set("dropout.output=0.3"),
+        set("optimizer.kind=adamw"),
+        set("model.precision=fastest"),
+    ];
+    for request in same {
+        assert_eq!(resume(request.clone()), Ok(recipe.clone()), "{request:?}");
+    }
+    let silent = resume(Request { sample_length: Some(0), ..set("samples.every=3") }).unwrap();
+    assert_eq!((silent.samples.length, silent.samples.every), (0, 3));
+    assert_eq!(Recipe { samples: recipe.samples.clone(), ..silent }, recipe);
+
+    let different = [
+        (Request { recipe: Some("lecture".into()), ..Request::default() }, ["recipe", "modern", "lecture"]),
+        (Request { epochs: Some(3), ..Request::default() }, ["epochs", "10", "3"]),
+        (Request { minutes: Some(0.25), ..Request::default() }, ["minutes", "30", "0.25"]),
+        (set("batch=16"), ["batch", "32", "16"]),
+        (set("dropout.output=0.5"), ["dropout.output", "0.3", "0.5"]),
+        (set("model.precision=bfloat16"), ["model.precision", "float32", "bfloat16"]),
+    ];
+    for (request, expected) in different {
+        let Difference { field, begun, asked, .. } = resume(request).unwrap_err();
+        assert_eq!([field, begun, asked], expected);
+    }
+    assert!(Request { recipe: Some("nope".into()), ..Request::default() }.resume(&recipe).is_err());
+    assert!(set("batch=0").resume(&recipe).is_err());
 }

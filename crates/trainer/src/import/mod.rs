@@ -1,27 +1,29 @@
 //! A network that PyTorch trained, as a checkpoint: a `.safetensors` file in, a checkpoint's folder out.
 //!
 //! The file holds the weights of a module with the fields `embedding`, `lstm` and `output`, under the names of
-//! [`model_card::tensors`]; what a module adds in front of all of them, such as `module.`, is left out. All sizes
-//! follow from the shapes. What the tensors do not say, above all which character an id is, is a [`Description`]: from
-//! a card beside the file, or from the prepared corpus whose ids the module was trained on.
+//! [`model_card::tensors`]; a prefix of all names, such as `module.`, is ignored. All sizes follow from the shapes. What
+//! the tensors do not say, above all which character an id stands for, is a [`Description`]: from a card beside the file,
+//! or from the prepared corpus whose ids the module was trained on.
 //!
-//! A file without `embedding.weight` has one-hot input, and so has one whose table is the identity matrix. A table that
-//! equals `output.weight`, or stands in the file in its place, is tied to it.
+//! A file without `embedding.weight` has one-hot input, and so has one whose embedding is the identity matrix. An embedding
+//! that equals `output.weight`, or takes its place in the file, is tied to it.
+
+mod error;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use corpus::{Corpus, Split};
+use corpus::{Corpus, Split, Tokens};
 use lstm::CharLstm;
 use model_card::{
     CARD_FILE, Context, FORMAT_VERSION, InputEncoding, ModelCard, ModelSize, Normalisation, Provenance, Vocabulary,
     WEIGHTS_FILE, tensors,
 };
 
-use crate::checkpoint::write_whole;
+pub use error::{Error, Result};
 
 /// Characters of the seed text for a model that reads no window.
 const SEED_LENGTH: usize = 40;
@@ -29,137 +31,12 @@ const SEED_LENGTH: usize = 40;
 /// Names that an error lists at most.
 const LISTED: usize = 8;
 
-/// Why a file cannot become a checkpoint.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file, or the card beside it, cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// The file is not in the safetensors format.
-    #[error("{path} is no safetensors file ({message}); write it with `safetensors.torch.save_model(module, path)`")]
-    NotSafetensors {
-        /// The file.
-        path: PathBuf,
-        /// What the reader of the format found.
-        message: String,
-    },
-    /// The card beside the file is damaged.
-    #[error("{path}: {source}")]
-    Card {
-        /// The card.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: model_card::Error,
-    },
-    /// No tensor has the name that every network's first layer has.
-    #[error(
-        "{path} holds no network: no tensor is called `lstm.weight_ih_l0`, alone or after a prefix. It holds {found}; \
-         name the module's fields `embedding`, `lstm` and `output`"
-    )]
-    NoNetwork {
-        /// The file.
-        path: PathBuf,
-        /// The names that it holds.
-        found: String,
-    },
-    /// Several prefixes stand before the names of a network.
-    #[error("{path} holds several networks, under {prefixes}: save the one that is meant")]
-    SeveralNetworks {
-        /// The file.
-        path: PathBuf,
-        /// The prefixes.
-        prefixes: String,
-    },
-    /// A tensor that the network needs is not there.
-    #[error("{path} has no tensor `{name}`: {advice}")]
-    Missing {
-        /// The file.
-        path: PathBuf,
-        /// The tensor's name with its prefix.
-        name: String,
-        /// What may be the reason.
-        advice: &'static str,
-    },
-    /// A tensor has another shape than the others call for.
-    #[error("{path}: `{name}` has the shape {found:?} and should have {expected}")]
-    Shape {
-        /// The file.
-        path: PathBuf,
-        /// The tensor's name with its prefix.
-        name: String,
-        /// Its shape.
-        found: Vec<usize>,
-        /// The shape it should have, in numbers or in words.
-        expected: String,
-    },
-    /// The file holds tensors that a character LSTM does not have.
-    #[error(
-        "{path} holds tensors that a character LSTM does not have: {names}. The network would not compute what the \
-         module does; save `embedding`, a plain one-directional `lstm` and `output` alone"
-    )]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// The tensors' names.
-        names: String,
-    },
-    /// A weight is not a number.
-    #[error("{path}: `{name}` holds numbers that are not finite: the training had diverged")]
-    NotFinite {
-        /// The file.
-        path: PathBuf,
-        /// The tensor's name with its prefix.
-        name: String,
-    },
-    /// The vocabulary has another size than the network.
-    #[error(
-        "{path} is a network of {network} tokens, and the vocabulary has {vocabulary}: name the corpus that it was \
-         trained on"
-    )]
-    OtherVocabulary {
-        /// The file.
-        path: PathBuf,
-        /// Tokens of the network.
-        network: usize,
-        /// Tokens of the vocabulary.
-        vocabulary: usize,
-    },
-    /// The folder for the checkpoint is there already.
-    #[error("{path} exists already; choose another folder, or delete it")]
-    Exists {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The checkpoint cannot be written.
-    #[error("cannot write {path}: {source}; free the disk or choose another folder")]
-    Write {
-        /// The folder.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// The network refused the weights.
-    #[error(transparent)]
-    Network(#[from] lstm::Error),
-    /// A tensor operation failed.
-    #[error("a tensor operation failed: {0}")]
-    Tensor(#[from] candle_core::Error),
-}
-
-/// The result of this module's functions.
-pub type Result<T> = std::result::Result<T, Error>;
-
 /// What the tensors do not say: a [`ModelCard`] without the sizes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Description {
     /// Tokens and their texts, in the order of the network's ids.
     pub vocabulary: Vocabulary,
-    /// What is done to a prompt before it is looked up.
+    /// How a prompt is normalised before it is looked up.
     pub normalisation: Normalisation,
     /// What the model expects to have seen.
     pub context: Context,
@@ -170,7 +47,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// What `card.json` beside the file says; `None` where there is none.
+    /// What `card.json` beside the file says; `None` if there is none.
     pub fn beside(file: &Path) -> Result<Option<Self>> {
         let path = file.with_file_name(CARD_FILE);
         match fs::read_to_string(&path) {
@@ -183,10 +60,10 @@ impl Description {
         }
     }
 
-    /// What the corpus says whose ids the module was trained on; `context` is how it was trained.
+    /// What the corpus says that the module was trained on; `context` is how it was trained.
     pub fn of_corpus(corpus: &Corpus, context: Context) -> Self {
         let index = corpus.index();
-        let tokens = corpus.split(Split::Train).unwrap_or_else(|| corpus.tokens());
+        let tokens = corpus.split(Split::Train).unwrap_or(Tokens::of(&[]));
         let length = match context {
             Context::Window { length } => length,
             Context::Stateful => SEED_LENGTH,
@@ -217,10 +94,16 @@ impl From<ModelCard> for Description {
 
 /// Writes the network of a `.safetensors` file as a checkpoint into a new `folder`, and returns its card.
 ///
-/// The numbers are those of the file, but for PyTorch's two biases a layer: a checkpoint holds their sum, and zeros.
+/// The numbers are those of the file, except for PyTorch's two biases per layer: a checkpoint holds their sum, and zeros.
 pub fn import(file: &Path, description: Description, folder: &Path) -> Result<ModelCard> {
-    if folder.exists() {
-        return Err(Error::Exists { path: folder.into() });
+    import_into(file, description, folder, Path::new(""))
+}
+
+/// The same with the checkpoint at a relative path in the new `folder`.
+pub fn import_into(file: &Path, description: Description, folder: &Path, path: &Path) -> Result<ModelCard> {
+    let exists = || Error::Exists { path: folder.into() };
+    if folder.symlink_metadata().is_ok() {
+        return Err(exists());
     }
     let network = read(file)?;
     let size = *network.size();
@@ -233,10 +116,16 @@ pub fn import(file: &Path, description: Description, folder: &Path) -> Result<Mo
     let card = ModelCard { format_version, vocabulary, normalisation, size, context, seed_text, provenance };
     let tensors: HashMap<String, Tensor> = network.tensors()?.into_iter().collect();
     let fill = |folder: &Path| {
-        candle_core::safetensors::save(&tensors, folder.join(WEIGHTS_FILE)).map_err(io::Error::other)?;
-        fs::write(folder.join(CARD_FILE), card.to_json())
+        let checkpoint = folder.join(path);
+        fs::create_dir_all(&checkpoint)?;
+        candle_core::safetensors::save(&tensors, checkpoint.join(WEIGHTS_FILE)).map_err(io::Error::other)?;
+        fs::write(checkpoint.join(CARD_FILE), card.to_json())
     };
-    write_whole(folder, fill).map_err(|source| Error::Write { path: folder.into(), source })?;
+    durable::create_dir(folder, fill).map_err(|source| match source.kind() {
+        // Not if a parent is a file.
+        io::ErrorKind::AlreadyExists if folder.symlink_metadata().is_ok() => exists(),
+        _ => Error::Write { path: folder.into(), source },
+    })?;
     Ok(card)
 }
 
@@ -253,7 +142,7 @@ pub fn read(file: &Path) -> Result<CharLstm> {
     Ok(CharLstm::load(weights, &size, &Device::Cpu)?)
 }
 
-/// The tensors of a file, and what stands before all their names.
+/// The tensors of a file, and the prefix of all their names.
 struct Module<'f> {
     file: &'f Path,
     prefix: String,
@@ -261,8 +150,8 @@ struct Module<'f> {
 }
 
 impl Module<'_> {
-    /// Reads the sizes off the shapes. A table that is the identity is removed, since the input is one-hot, and one that
-    /// is the output weight under its only name gets its second.
+    /// Reads the sizes off the shapes. An embedding that is the identity is removed, since the input is one-hot. One that is
+    /// stored instead of the output weight is stored as both.
     fn size(&mut self) -> Result<ModelSize> {
         let (table, output) = (self.name(tensors::EMBEDDING_WEIGHT), self.name(tensors::OUTPUT_WEIGHT));
         if !self.tensors.contains_key(&output)
@@ -288,7 +177,7 @@ impl Module<'_> {
         Ok(ModelSize { vocabulary, hidden, layers, input })
     }
 
-    /// Holds names, shapes and numbers against what a network of this size has.
+    /// Compares names, shapes and numbers with those of a network of this size.
     fn check(&self, size: &ModelSize) -> Result<()> {
         let mut foreign: BTreeSet<&str> = self.tensors.keys().map(String::as_str).collect();
         for (name, expected) in shapes(size) {
@@ -299,7 +188,7 @@ impl Module<'_> {
                 let why = if one_hot { " (without `embedding.weight` the input is one-hot)" } else { "" };
                 return Err(self.wrong_shape(name, tensor, format!("{expected:?}{why}")));
             }
-            // One number that is not finite makes the sum so.
+            // One number that is not finite makes the sum not finite.
             let sum = tensor.to_dtype(DType::F64)?.abs()?.sum_all()?.to_scalar::<f64>()?;
             if !sum.is_finite() {
                 return Err(Error::NotFinite { path: self.file.into(), name });
@@ -312,7 +201,7 @@ impl Module<'_> {
         Err(Error::Foreign { path: self.file.into(), names: list(foreign) })
     }
 
-    /// Both sides of a matrix, neither of which may be zero.
+    /// The two sizes of a matrix, neither of which may be zero.
     fn matrix(&self, name: &str, expected: &str) -> Result<(usize, usize)> {
         let tensor = self.get(name)?;
         match *tensor.dims() {
@@ -337,7 +226,7 @@ impl Module<'_> {
         self.tensors.contains_key(&self.name(name))
     }
 
-    /// A tensor's name as it stands in the file.
+    /// A tensor's name in the file.
     fn name(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -365,7 +254,7 @@ fn shapes(size: &ModelSize) -> BTreeMap<String, Vec<usize>> {
     all
 }
 
-/// What stands before the name of the first layer's weight, if that is one thing.
+/// The prefix of the first layer's weight, if there is one and no other.
 fn prefix(file: &Path, tensors: &HashMap<String, Tensor>) -> Result<String> {
     let first = tensors::weight_ih(0);
     let found = tensors.keys().filter_map(|name| name.strip_suffix(&first));
@@ -382,7 +271,7 @@ fn prefix(file: &Path, tensors: &HashMap<String, Tensor>) -> Result<String> {
     }
 }
 
-/// Whether a table gives each token its one-hot vector.
+/// Whether an embedding gives each token its one-hot vector.
 fn is_identity(table: &Tensor) -> Result<bool> {
     let (rows, columns) = table.dims2()?;
     Ok(rows == columns && are_equal(table, &Tensor::eye(rows, DType::F32, &Device::Cpu)?)?)
@@ -397,7 +286,7 @@ fn are_equal(left: &Tensor, right: &Tensor) -> Result<bool> {
     Ok(difference.abs()?.sum_all()?.to_scalar::<f32>()? == 0.0)
 }
 
-/// Some names in quotes, and how many more there are.
+/// The first names in quotes, and how many more there are.
 fn list(names: BTreeSet<&str>) -> String {
     let more = names.len().saturating_sub(LISTED);
     let quoted: Vec<String> = names.into_iter().take(LISTED).map(|name| format!("`{name}`")).collect();

@@ -1,0 +1,6 @@
+//! What the library does, one file per task: from a configuration to a result.
+
+pub mod evaluate;
+pub mod import;
+pub mod novelty;
+pub mod train;

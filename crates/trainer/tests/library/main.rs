@@ -1,0 +1,8 @@
+//! The library from outside: training, resuming, measuring, and the folders that they leave behind.
+
+mod evaluation;
+mod formats;
+mod naming;
+mod resuming;
+mod support;
+mod training;
