@@ -39,6 +39,7 @@ fn what_cannot_be_used_is_refused_with_its_own_code() {
         (&["--model", &data("unknown-operator")], 4, "Carve"),
         (&["bundle", "--model", &stateful, "--output", "no/such/folder/pirate"], 5, "cannot write"),
         (&["bundle", "--model", &stateful, "--output", folder], 5, "cannot write"),
+        (&["bundle", "--model", &stateful, "--output", &stateful], 5, "is not a program made by `bundle`"),
         (&["bundle", "--model", &data("no-card"), "--output", "no/such/folder/pirate"], 4, "no model card"),
         (&["score", "--model", &stateful, "no/such/text"], 3, "no/such/text"),
         (&["score", "--model", &stateful, folder], 3, "cannot read"),
@@ -46,6 +47,24 @@ fn what_cannot_be_used_is_refused_with_its_own_code() {
     for (arguments, code, part) in cases {
         fails(&scrimshaw(arguments), *code, part);
     }
+}
+
+#[test]
+fn a_bundle_replaces_an_earlier_one_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("output");
+    let bundle = |model: &str| scrimshaw(&["bundle", "--model", model, "--output", output.to_str().unwrap()]);
+    text(&bundle(&data("stateful")));
+    let first = fs::read(&output).unwrap();
+    text(&bundle(&data("window")));
+    assert!(fs::read(&output).unwrap() != first, "a bundle is replaced");
+    // Neither the model itself nor any other file is.
+    for kept in [fs::read(data("window")).unwrap(), b"my diary".to_vec(), Vec::new()] {
+        fs::write(&output, &kept).unwrap();
+        fails(&bundle(&data("window")), 5, "choose another name, or remove the file first");
+        assert!(fs::read(&output).unwrap() == kept, "the file stays as it is");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
@@ -95,48 +114,48 @@ fn a_damaged_bundle_is_refused() {
     let whole = folder.path().join("whole");
     text(&scrimshaw(&["bundle", "--model", &data("stateful"), "--output", whole.to_str().unwrap()]));
     let whole = fs::read(whole).unwrap();
-    let cases: [(&str, Damage, i32, &str); 5] = [
-        ("a changed byte of the model", |bytes| *bytes.iter_mut().nth_back(99).unwrap() ^= 1, 4, "checksum"),
+    let cases: [(&str, Damage, &str); 6] = [
+        ("a changed byte of the model", |bytes| *bytes.iter_mut().nth_back(99).unwrap() ^= 1, "checksum"),
         (
             "a trailer that claims 2 GB",
             |bytes| *bytes.iter_mut().nth_back(28).unwrap() = 0x80,
-            4,
             "shorter than the model",
         ),
-        ("a trailer of a later version", |bytes| *bytes.iter_mut().nth_back(15).unwrap() = 2, 4, "version"),
-        // Without its end nothing says that there ever was a model.
-        ("a lost end", |bytes| bytes.truncate(bytes.len() - 1), 2, "--model"),
-        ("something appended", |bytes| bytes.push(0), 2, "--model"),
+        ("a trailer of a later version", |bytes| *bytes.iter_mut().nth_back(15).unwrap() = 2, "version"),
+        ("a lost byte at the end", |bytes| bytes.truncate(bytes.len() - 1), "was cut short"),
+        ("a lost half of the model", |bytes| bytes.truncate(bytes.len() - 2000), "was cut short"),
+        ("something appended", |bytes| bytes.push(0), "was appended"),
     ];
-    for (number, (what, damage, code, part)) in cases.into_iter().enumerate() {
+    for (number, (what, damage, part)) in cases.into_iter().enumerate() {
         eprintln!("{what}");
         let mut bytes = whole.clone();
         damage(&mut bytes);
         let damaged = folder.path().join(number.to_string());
         fs::write(&damaged, bytes).unwrap();
         fs::set_permissions(&damaged, fs::Permissions::from_mode(0o755)).unwrap();
-        // A process that another test starts holds what was open for writing here until it is the program it will be.
+        // A process that another test has just forked keeps the file open for writing until it runs its own program.
         let output = loop {
             match command(&damaged, &[]).output() {
                 Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => sleep(Duration::from_millis(1)),
                 output => break output.unwrap(),
             }
         };
-        fails(&output, code, part);
+        fails(&output, 4, part);
     }
 }
 
-/// A limit on the size of files stands for the full disk: it fails the same call in the same place.
+/// A limit on the size of files stands for a full disk: the same call fails.
 #[cfg(unix)]
 #[test]
 fn a_bundle_that_does_not_fit_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let pirate = folder.path().join("pirate");
-    fs::write(&pirate, "the earlier one").unwrap();
+    text(&scrimshaw(&["bundle", "--model", &data("window"), "--output", pirate.to_str().unwrap()]));
+    let earlier = fs::read(&pirate).unwrap();
     let bundle = format!("bundle --model '{}' --output '{}'", data("stateful"), pirate.display());
     let script = format!("trap '' XFSZ; ulimit -f 100; exec '{PROGRAM}' {bundle}");
     fails(&command("sh", &["-c", &script]).output().unwrap(), 5, "cannot write");
-    assert_eq!(fs::read_to_string(&pirate).unwrap(), "the earlier one");
+    assert!(fs::read(&pirate).unwrap() == earlier, "the earlier bundle stays");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

@@ -71,7 +71,7 @@ impl Failure {
             Self::BrokenPipe => 0,
             Self::Usage(_) | Self::Sampler(Error::Options(_) | Error::Library(_) | Error::OtherBackend { .. }) => 2,
             Self::Input(_) | Self::Sampler(Error::Text(_) | Error::NothingFed) => 3,
-            Self::Output(_) | Self::Sampler(Error::Write { .. }) => 5,
+            Self::Output(_) | Self::Sampler(Error::Write { .. } | Error::NotABundle(_)) => 5,
             Self::Sampler(_) | Self::Model { .. } => 4,
         })
     }
