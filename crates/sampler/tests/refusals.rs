@@ -1,17 +1,19 @@
-//! What the program `scrimshaw` refuses: each kind with its message and its exit code, and nothing left behind.
+//! What the program `scrimshaw` refuses, with which message and exit code, and that it leaves nothing behind.
 
 mod common;
 
 use std::{fs, process::Output};
 
-use common::{PROGRAM, command, data, scrimshaw, text, with_input};
+use common::{PROGRAM, command, data, not_numbers, scrimshaw, text, with_input};
 
-/// The program fails with this code and a message that holds this, and writes no text.
+/// The program fails with this code and a message that contains `part`, and writes no text.
 fn fails(output: &Output, code: i32, part: &str) {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{message}");
     assert!(message.contains(part), "{message:?} should say {part:?}");
-    assert!(!message.contains("panicked"), "{message}");
+    for accident in ["panicked", "internal error", "unexpected argument"] {
+        assert!(!message.contains(accident), "{message}");
+    }
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "a failure writes no text");
 }
 
@@ -23,8 +25,18 @@ fn what_cannot_be_used_is_refused_with_its_own_code() {
     let cases: &[(&[&str], i32, &str)] = &[
         (&["--model", &stateful, "--temperature", "NaN"], 2, "temperature of NaN"),
         (&["--model", &stateful, "--temperature", "-0.5"], 2, "temperature of -0.5"),
-        (&["--model", &stateful, "--no-such-flag"], 2, "--no-such-flag"),
-        (&[], 2, "--model"),
+        (&["--model", &stateful, "--interactive", "--json"], 2, "cannot be used with"),
+        (&["--model", &stateful, "--seed", "-1"], 2, "give a whole number"),
+        (&["--model", &stateful, "--length", "-5"], 2, "give a whole number"),
+        (&["--model", &stateful, "--threads", "100000"], 2, "give 1 to 1024"),
+        (&["--model", &stateful, "--temperature", "1", "info"], 2, "--temperature before `info`"),
+        (&["--model", &stateful, "--stop", "\\q"], 2, "`\\q` is not an escape"),
+        (&["--model", &stateful, "--stop", "sea\u{20ac}"], 3, "does not write character '\u{20ac}' (U+20AC)"),
+        (&["--model", &data("window"), "--stop", "\\n"], 3, "does not write character '\\n' (U+000A)"),
+        (&["--model", &data("bytes"), "--stop", "x"], 3, "does not write byte 0x78"),
+        // The unknown token stands for it in a prompt, but is never written.
+        (&["--model", &data("names"), "--stop", "z"], 3, "does not write character 'z' (U+007A)"),
+        (&[], 2, "no model: name one with --model"),
         (&["--model", &stateful, "--prompt", "Sea \u{e9}"], 3, "'\u{e9}' (U+00E9) at position 4"),
         (&["--model", &stateful, "--prompt", ""], 3, "nothing to continue"),
         (&["--model", "no/such/file.onnx"], 4, "no/such/file.onnx"),
@@ -39,7 +51,6 @@ fn what_cannot_be_used_is_refused_with_its_own_code() {
         (&["--model", &data("unknown-operator")], 4, "Carve"),
         (&["bundle", "--model", &stateful, "--output", "no/such/folder/pirate"], 5, "cannot write"),
         (&["bundle", "--model", &stateful, "--output", folder], 5, "cannot write"),
-        (&["bundle", "--model", &stateful, "--output", &stateful], 5, "is not a program made by `bundle`"),
         (&["bundle", "--model", &data("no-card"), "--output", "no/such/folder/pirate"], 4, "no model card"),
         (&["score", "--model", &stateful, "no/such/text"], 3, "no/such/text"),
         (&["score", "--model", &stateful, folder], 3, "cannot read"),
@@ -59,9 +70,11 @@ fn a_bundle_replaces_an_earlier_one_only() {
     text(&bundle(&data("window")));
     assert!(fs::read(&output).unwrap() != first, "a bundle is replaced");
     // Neither the model itself nor any other file is.
-    for kept in [fs::read(data("window")).unwrap(), b"my diary".to_vec(), Vec::new()] {
-        fs::write(&output, &kept).unwrap();
-        fails(&bundle(&data("window")), 5, "choose another name, or remove the file first");
+    let window = fs::read(data("window")).unwrap();
+    let cases = [(&window[..], output.to_str().unwrap()), (b"my diary", &data("window")), (b"", &data("window"))];
+    for (kept, model) in cases {
+        fs::write(&output, kept).unwrap();
+        fails(&bundle(model), 5, "is not a program made by `bundle`, so it is not replaced; choose another name");
         assert!(fs::read(&output).unwrap() == kept, "the file stays as it is");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -99,7 +112,29 @@ fn a_damaged_model_is_refused() {
     for (name, bytes, part) in damage {
         eprintln!("{name}");
         fs::write(&damaged, bytes).unwrap();
-        fails(&scrimshaw(&["--model", damaged.to_str().unwrap()]), 4, part);
+        let output = scrimshaw(&["--model", damaged.to_str().unwrap()]);
+        fails(&output, 4, part);
+        fails(&output, 4, "model.onnx");
+    }
+}
+
+#[test]
+fn a_model_that_computes_no_numbers_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.onnx");
+    for name in ["stateful", "window"] {
+        fs::write(&model, not_numbers(name)).unwrap();
+        let model = model.to_str().unwrap();
+        let forms: [&[&str]; 6] =
+            [&[], &["--count", "3"], &["--json"], &["--json=characters"], &["--explain"], &["--temperature", "0"]];
+        for form in forms {
+            // Longer than a test could wait for.
+            let words = ["--model", model, "--prompt", "abcdeh", "--seed", "1", "--length", "1000000000000"];
+            let output = scrimshaw(&[&words[..], form].concat());
+            fails(&output, 4, "logits that are not numbers");
+            fails(&output, 4, "model.onnx");
+        }
+        fails(&with_input(&["score", "--model", model], b"abcdeh"), 4, "logits that are not numbers");
     }
 }
 
@@ -161,15 +196,15 @@ fn a_bundle_that_does_not_fit_leaves_what_was_there() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut command = command(PROGRAM, &["--model", &data("stateful")]);
+    let mut command = command(PROGRAM, &["--model", &data("stateful"), "--seed", "1"]);
     let output = command.stdout(full).output().unwrap();
     fails(&output, 5, "cannot write the output");
 }
 
 #[test]
-fn a_text_that_cannot_be_scored_says_where() {
+fn what_cannot_be_scored_is_reported_with_its_place() {
     let stateful = data("stateful");
     let invalid = b"the sea\nthe \xff land\n";
     fails(&with_input(&["score", "--top", "1", "--model", &stateful], invalid), 3, "not UTF-8 at byte 12 (line 2)");
