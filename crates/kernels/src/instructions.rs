@@ -1,0 +1,149 @@
+//! Which instruction sets the processor has, and kernels compiled for each of them.
+
+#[cfg(target_arch = "aarch64")]
+use crate::simd::Neon;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512, Avx512Bf16};
+use crate::simd::{Portable, Simd};
+
+/// A set of SIMD instructions that this processor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instructions(Set);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+/// Arithmetic that is written once and compiled for every instruction set.
+///
+/// Everything that `run` calls must be inlined into it, or it is compiled without the instructions: hence
+/// `#[inline(always)]` on every function that takes a [`Simd`], and no closures that do.
+pub(crate) trait Kernel {
+    /// Does the work; always inlined.
+    fn run<S: Simd>(self, simd: S);
+}
+
+impl Instructions {
+    /// All that the processor has, the fastest first. Portable code is always there.
+    pub fn available() -> Vec<Self> {
+        let mut sets = vec![];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                if is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw") {
+                    sets.push(Set::Avx512Bf16);
+                }
+                sets.push(Set::Avx512);
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                sets.push(Set::Avx2);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        sets.push(Set::Neon);
+        sets.push(Set::Portable);
+        sets.into_iter().map(Self).collect()
+    }
+
+    /// The fastest set that the processor has.
+    pub fn detect() -> Self {
+        Self::available()[0]
+    }
+
+    /// The usual name of the set: AVX-512, AVX2, NEON or portable. Support for bfloat16 does not change it.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Set::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 | Set::Avx512Bf16 => "AVX-512",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => "NEON",
+        }
+    }
+
+    /// Whether the set has an instruction that multiplies pairs of bfloat16 numbers.
+    pub fn multiplies_bf16_pairs(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Bf16 => true,
+            _ => false,
+        }
+    }
+
+    /// `f32` lanes per vector.
+    pub(crate) fn lanes(self) -> usize {
+        match self.0 {
+            Set::Portable => Portable::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => Avx2::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 | Set::Avx512Bf16 => Avx512::LANES,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => Neon::LANES,
+        }
+    }
+
+    /// Runs a kernel as compiled for this set.
+    pub(crate) fn run(self, kernel: impl Kernel) {
+        #[cfg(target_arch = "x86_64")]
+        if self.0 == Set::Avx512Bf16 {
+            // SAFETY: the value exists because `available` found the instructions.
+            return unsafe { with_avx512_bf16(kernel) };
+        }
+        self.run_f32(kernel);
+    }
+
+    /// Runs a kernel that multiplies no bfloat16 numbers, which need not be compiled for them.
+    pub(crate) fn run_f32(self, kernel: impl Kernel) {
+        match self.0 {
+            Set::Portable => kernel.run(Portable),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the value exists because `available` found the instructions.
+            Set::Avx2 => unsafe { with_avx2(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the value exists because `available` found the instructions, AVX-512F among them.
+            Set::Avx512 | Set::Avx512Bf16 => unsafe { with_avx512(kernel) },
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: every 64-bit ARM has NEON.
+            Set::Neon => kernel.run(unsafe { Neon::new() }),
+        }
+    }
+}
+
+/// # Safety
+/// The processor has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn with_avx2(kernel: impl Kernel) {
+    // SAFETY: the caller vouches for the instructions.
+    kernel.run(unsafe { Avx2::new() });
+}
+
+/// # Safety
+/// The processor has AVX-512F.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn with_avx512(kernel: impl Kernel) {
+    // SAFETY: the caller vouches for the instructions.
+    kernel.run(unsafe { Avx512::new() });
+}
+
+/// # Safety
+/// The processor has AVX-512F, AVX-512BW and AVX512-BF16.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn with_avx512_bf16(kernel: impl Kernel) {
+    // SAFETY: the caller vouches for the instructions.
+    kernel.run(unsafe { Avx512Bf16::new() });
+}
