@@ -36,7 +36,7 @@ fn a_model_is_read_whole() {
     let lstm = model.graph.nodes.iter().find(|node| node.operator == "LSTM").unwrap();
     assert_eq!((lstm.input(4), lstm.input(5), lstm.attribute("hidden_size").unwrap().integer), (None, Some("h0"), 8));
     let table = &model.graph.initializers[0];
-    assert_eq!((table.name, &*table.shape, table.floats().unwrap().len()), ("table", &[20, 3][..], 60));
+    assert_eq!((table.name, &*table.shape, table.floats().unwrap().len()), ("table", &[21, 3][..], 63));
     assert_eq!(model.graph.initializers[1].integers().unwrap(), [1]);
     let PortType::Tensor { element: 1, shape: Some(shape) } = &model.graph.inputs[1].kind else { panic!() };
     assert_eq!(**shape, [Dimension::Fixed(2), Dimension::Named("batch"), Dimension::Fixed(8)]);

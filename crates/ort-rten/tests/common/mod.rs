@@ -2,8 +2,6 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-pub mod peer;
-
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::OnceLock};
 
 use ort::{
@@ -18,7 +16,7 @@ pub fn environment() -> &'static Environment {
 }
 
 /// The one environment of the process, over the interface that the first caller gives.
-pub fn environment_over(api: impl FnOnce() -> ort_sys::OrtApi) -> &'static Environment {
+pub fn environment_over(api: impl FnOnce() -> ort_rten::ort_backend::ort_sys::OrtApi) -> &'static Environment {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
         assert!(ort::set_api(api()));

@@ -1,5 +1,5 @@
-//! The few ways in which this crate touches raw pointers: handles, out-parameters, strings, arrays, and the guard that
-//! keeps a panic from unwinding into foreign frames.
+//! All that this crate does with raw pointers: handles, out-parameters, strings, arrays, and the guard that
+//! keeps panics from unwinding into the caller's code.
 //!
 //! All safety here rests on the contract of ONNX Runtime's C interface, which `ort` keeps: a pointer that is passed in is
 //! null or valid for the call, a handle came from this table and is released once, and no other thread changes what a
@@ -7,24 +7,25 @@
 
 use std::{
     any::Any,
-    ffi::{CStr, c_char},
+    ffi::{CStr, CString, c_char},
     panic::{AssertUnwindSafe, catch_unwind},
     slice,
 };
 
-use ort_sys::OrtStatusPtr;
+use ort_sys::{OrtErrorCode, OrtStatus, OrtStatusPtr};
 
 use crate::error::{Error, Result};
 
-/// Says that handles of the opaque type `Opaque` point to a boxed `Self`.
-pub(crate) trait Handle<Opaque>: Sized {}
+/// Says that handles of the opaque type `Opaque` point to a boxed `Self`. `ort` sends handles to other threads and uses
+/// them on several, so what is behind them must allow that: the compiler checks it here, for every handle.
+pub(crate) trait Handle<Opaque>: Sized + Send + Sync {}
 
 /// Moves a value to the heap and gives out its handle.
 pub(crate) fn into_raw<T: Handle<Opaque>, Opaque>(value: T) -> *mut Opaque {
     Box::into_raw(Box::new(value)).cast()
 }
 
-/// Looks behind a handle.
+/// Borrows what is behind a handle.
 ///
 /// # Safety
 ///
@@ -34,17 +35,17 @@ pub(crate) unsafe fn borrow<'a, T: Handle<Opaque>, Opaque>(handle: *const Opaque
     unsafe { handle.cast::<T>().as_ref() }.ok_or_else(|| null(std::any::type_name::<Opaque>()))
 }
 
-/// Looks behind a handle, to change what is there.
+/// Borrows what is behind a handle, to change it.
 ///
 /// # Safety
 ///
-/// As [`borrow`], and nothing else looks behind this handle while the reference lives.
+/// As [`borrow`], and nothing else borrows through this handle while the reference lives.
 pub(crate) unsafe fn borrow_mut<'a, T: Handle<Opaque>, Opaque>(handle: *mut Opaque) -> Result<&'a mut T> {
     // SAFETY: just what this function asks for; `as_mut` checks for null.
     unsafe { handle.cast::<T>().as_mut() }.ok_or_else(|| null(std::any::type_name::<Opaque>()))
 }
 
-/// Takes a handle back and frees what is behind it; null is let pass.
+/// Takes a handle back and frees what is behind it; null does nothing.
 ///
 /// # Safety
 ///
@@ -127,14 +128,34 @@ pub(crate) unsafe fn array_mut<'a, T>(pointer: *mut T, length: usize) -> Result<
     Ok(unsafe { slice::from_raw_parts_mut(pointer, length) })
 }
 
+/// An error's code and message: `OrtStatus`.
+pub(crate) struct Status {
+    pub(crate) code: OrtErrorCode,
+    pub(crate) message: CString,
+}
+
+impl Handle<OrtStatus> for Status {}
+
+/// Moves an error to the heap, where the caller owns it until it calls `ReleaseStatus`.
+#[cold]
+pub(crate) fn status(error: &Error) -> OrtStatusPtr {
+    status_of(error.code(), &error.to_string())
+}
+
+pub(crate) fn status_of(code: OrtErrorCode, message: &str) -> OrtStatusPtr {
+    // A zero would end the C string early: text from a damaged file may hold one.
+    let message = CString::new(message.replace('\0', "\u{fffd}")).unwrap_or_default();
+    OrtStatusPtr(into_raw(Status { code, message }))
+}
+
 /// Runs the body of an entry and turns its outcome, a panic among them, into a status.
 pub(crate) fn guard(body: impl FnOnce() -> Result<()>) -> OrtStatusPtr {
     // Unwind safety: what a body changes is either the out-parameters, which a caller must not read after an error, or
     // options, whose fields are each changed in one step.
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => OrtStatusPtr::default(),
-        Ok(Err(error)) => error.into_status(),
-        Err(payload) => Error::Panic(panic_message(&*payload)).into_status(),
+        Ok(Err(error)) => status(&error),
+        Err(payload) => status(&Error::Panic(panic_message(&*payload))),
     }
 }
 

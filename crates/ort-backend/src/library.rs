@@ -1,4 +1,4 @@
-//! ONNX Runtime's own library behind the same door, so that a program may choose when it starts.
+//! ONNX Runtime's own library in place of an engine, so that a program can choose when it starts.
 
 use std::path::Path;
 

@@ -5,7 +5,7 @@
 
 use ort_sys::{OrtApi, OrtStatusPtr};
 
-use crate::error::Error;
+use crate::{error::Error, ffi};
 
 /// Carries the name of an entry in a type, which a function pointer cannot hold.
 trait Entry {
@@ -22,7 +22,7 @@ macro_rules! refusals {
         impl<$($argument),*> Refusal for unsafe extern "system" fn($($argument),*) -> OrtStatusPtr {
             fn refusal<E: Entry>() -> Self {
                 unsafe extern "system" fn refuse<E: Entry, $($argument),*>($(_: $argument),*) -> OrtStatusPtr {
-                    Error::NotImplemented(E::NAME).into_status()
+                    ffi::status(&Error::NotImplemented(E::NAME))
                 }
                 refuse::<E, $($argument),*>
             }

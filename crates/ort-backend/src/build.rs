@@ -1,4 +1,4 @@
-//! What this build is and what it computes with.
+//! What the library says of itself.
 
 use std::{
     ffi::{c_char, c_int},
@@ -7,18 +7,17 @@ use std::{
 
 use ort_sys::{OrtApi, OrtStatusPtr};
 
-use crate::ffi;
+use crate::{engine::Engine, ffi};
 
 /// Puts the entries that describe the library into the table.
-pub(crate) fn install(api: &mut OrtApi) {
-    api.GetBuildInfoString = build_info;
+pub(crate) fn install<E: Engine>(api: &mut OrtApi) {
+    api.GetBuildInfoString = build_info::<E>;
     api.GetAvailableProviders = providers;
     api.ReleaseAvailableProviders = release_providers;
 }
 
-unsafe extern "system" fn build_info() -> *const c_char {
-    const INFO: &str = concat!("ort-rten ", env!("CARGO_PKG_VERSION"), " over rten 0.27\0");
-    INFO.as_ptr().cast()
+unsafe extern "system" fn build_info<E: Engine>() -> *const c_char {
+    E::NAME.as_ptr()
 }
 
 /// A C array of C strings, which a `static` must be told is safe to share.

@@ -1,5 +1,5 @@
-//! What is known of a type before there is a tensor of it: `OrtTypeInfo` and `OrtTensorTypeAndShapeInfo`, which are one
-//! here, since rten's models take and give tensors alone.
+//! The type of a tensor: `OrtTypeInfo` and `OrtTensorTypeAndShapeInfo`, which are one here, since models take and give
+//! only tensors.
 
 use std::{
     ffi::{CString, c_char},
@@ -34,11 +34,9 @@ impl ffi::Handle<OrtTensorTypeAndShapeInfo> for TypeInfo {}
 
 impl TypeInfo {
     /// The type that a model declares, with the sizes and names of its dimensions if it does.
-    pub(crate) fn declared(element: Type, shape: Option<(Vec<i64>, Vec<String>)>) -> Result<Self> {
-        let Some((dimensions, symbols)) = shape else { return Ok(Self::unshaped(element)) };
-        let symbols: std::result::Result<_, _> = symbols.into_iter().map(CString::new).collect();
-        let symbols = symbols.map_err(|_| Error::NotAModel("the name of a dimension holds a zero byte".into()))?;
-        Ok(Self { element, has_shape: true, dimensions, symbols })
+    pub(crate) fn declared(element: Type, shape: Option<(Vec<i64>, Vec<CString>)>) -> Self {
+        let Some((dimensions, symbols)) = shape else { return Self::unshaped(element) };
+        Self { element, has_shape: true, dimensions, symbols }
     }
 
     /// The type of a value of which the model says nothing.
@@ -46,7 +44,7 @@ impl TypeInfo {
         Self::unshaped(Type::ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED)
     }
 
-    /// The type of a tensor that there is.
+    /// The type of an existing tensor.
     pub(crate) fn of_tensor(element: Element, shape: &[i64]) -> Self {
         Self { element: element.sys(), has_shape: true, dimensions: shape.to_vec(), symbols: Vec::new() }
     }
@@ -117,12 +115,12 @@ pub(crate) fn install(api: &mut OrtApi) {
     api.ReleaseTensorTypeAndShapeInfo = release_tensor_info;
 }
 
-// SAFETY, for every block in this file: handles of both kinds point to a `TypeInfo` (from `SessionGet…TypeInfo`,
+// The interface's contract: handles of both kinds point to a `TypeInfo` (from `SessionGet…TypeInfo`,
 // `GetTensorTypeAndShape`, `create_tensor_info`, or `OF_VALUES`) that the caller has not released, out-parameters may be
 // written, and arrays have the length that is passed with them. The module `ffi` says what a broken caller can do.
 
 unsafe extern "system" fn get_onnx_type(info: *const OrtTypeInfo, out: *mut ONNXType) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe {
         ffi::borrow::<TypeInfo, _>(info)?;
         ffi::write(out, ONNXType::ONNX_TYPE_TENSOR)
@@ -134,13 +132,13 @@ unsafe extern "system" fn cast_to_tensor_info(
     out: *mut *const OrtTensorTypeAndShapeInfo,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above. Both handles point to the same Rust type.
+        // SAFETY: by the interface's contract. Both handles point to the same Rust type.
         unsafe { ffi::write(out, info.cast()) }
     })
 }
 
 unsafe extern "system" fn cast_to_map_info(_: *const OrtTypeInfo, out: *mut *const OrtMapTypeInfo) -> OrtStatusPtr {
-    // SAFETY: see above. Null says "not a map", and so below.
+    // SAFETY: by the interface's contract. Null says "not a map", and so below.
     ffi::guard(|| unsafe { ffi::write(out, ptr::null()) })
 }
 
@@ -148,7 +146,7 @@ unsafe extern "system" fn cast_to_sequence_info(
     _: *const OrtTypeInfo,
     out: *mut *const OrtSequenceTypeInfo,
 ) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, ptr::null()) })
 }
 
@@ -156,12 +154,12 @@ unsafe extern "system" fn cast_to_optional_info(
     _: *const OrtTypeInfo,
     out: *mut *const OrtOptionalTypeInfo,
 ) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, ptr::null()) })
 }
 
 unsafe extern "system" fn get_element_type(info: *const OrtTensorTypeAndShapeInfo, out: *mut Type) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<TypeInfo, _>(info)?.element) })
 }
 
@@ -169,7 +167,7 @@ unsafe extern "system" fn get_dimensions_count(
     info: *const OrtTensorTypeAndShapeInfo,
     out: *mut usize,
 ) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<TypeInfo, _>(info)?.dimensions.len()) })
 }
 
@@ -179,7 +177,7 @@ unsafe extern "system" fn get_dimensions(
     length: usize,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         let (info, sizes) = unsafe { (ffi::borrow::<TypeInfo, _>(info)?, ffi::array_mut(sizes, length)?) };
         sizes.iter_mut().zip(&info.dimensions).for_each(|(out, &size)| *out = size);
         Ok(())
@@ -192,7 +190,7 @@ unsafe extern "system" fn get_symbolic_dimensions(
     length: usize,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above. The names live as long as the handle.
+        // SAFETY: by the interface's contract. The names live as long as the handle.
         let (info, names) = unsafe { (ffi::borrow::<TypeInfo, _>(info)?, ffi::array_mut(names, length)?) };
         for (index, out) in names.iter_mut().enumerate() {
             *out = info.symbols.get(index).map_or(c"".as_ptr(), |symbol| symbol.as_ptr());
@@ -203,20 +201,20 @@ unsafe extern "system" fn get_symbolic_dimensions(
 
 unsafe extern "system" fn get_element_count(info: *const OrtTensorTypeAndShapeInfo, out: *mut usize) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         unsafe { ffi::write(out, element_count(&ffi::borrow::<TypeInfo, _>(info)?.dimensions)?) }
     })
 }
 
 unsafe extern "system" fn create_tensor_info(out: *mut *mut OrtTensorTypeAndShapeInfo) -> OrtStatusPtr {
     let info = TypeInfo::undeclared();
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(info)) })
 }
 
 unsafe extern "system" fn set_element_type(info: *mut OrtTensorTypeAndShapeInfo, element: Type) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above; `create_tensor_info` made the only handles that callers may change.
+        // SAFETY: by the interface's contract; `create_tensor_info` made the only handles that callers may change.
         unsafe { ffi::borrow_mut::<TypeInfo, _>(info) }?.element = element;
         Ok(())
     })
@@ -228,7 +226,7 @@ unsafe extern "system" fn set_dimensions(
     length: usize,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         let (info, sizes) = unsafe { (ffi::borrow_mut::<TypeInfo, _>(info)?, ffi::array(sizes, length)?) };
         info.dimensions = sizes.to_vec();
         info.has_shape = true;
@@ -242,7 +240,7 @@ unsafe extern "system" fn set_symbolic_dimensions(
     length: usize,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         let (info, names) = unsafe { (ffi::borrow_mut::<TypeInfo, _>(info)?, ffi::array(names, length)?) };
         // SAFETY: the names are C strings, or null.
         info.symbols = names.iter().map(|&name| Ok(unsafe { ffi::text(name) }?.to_owned())).collect::<Result<_>>()?;
@@ -252,14 +250,14 @@ unsafe extern "system" fn set_symbolic_dimensions(
 
 unsafe extern "system" fn release_type_info(info: *mut OrtTypeInfo) {
     if !OF_VALUES.iter().any(|kept| ptr::eq(kept, info.cast())) {
-        // SAFETY: see above; the ones that must not be freed were just left out.
+        // SAFETY: by the interface's contract; the ones that must not be freed were just left out.
         unsafe { ffi::release::<TypeInfo, _>(info) }
     }
 }
 
 unsafe extern "system" fn release_tensor_info(info: *mut OrtTensorTypeAndShapeInfo) {
     // A caller gets these from `CastTypeInfoToTensorInfo` too, but does not own those.
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     unsafe { ffi::release::<TypeInfo, _>(info) }
 }
 

@@ -1,4 +1,4 @@
-//! The element types of tensors: those of ONNX, those that this crate passes, and the fewer that rten computes with.
+//! The element types of tensors: ONNX's, and those of them that an engine can be given.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use ort_sys::ONNXTensorElementDataType as Type;
 
 use crate::error::{Error, Result};
 
-/// An element type that a tensor of this crate can have.
+/// An element type that a tensor can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Element {
+pub enum Element {
     /// 32-bit floating point.
     Float32,
-    /// 64-bit integers; rten sees them as 32-bit ones.
+    /// 64-bit integers.
     Int64,
     /// 32-bit integers.
     Int32,
-    /// One byte each, 0 or 1; rten sees them as 32-bit integers.
+    /// One byte each, 0 or 1.
     Bool,
     /// Unsigned bytes.
     Uint8,

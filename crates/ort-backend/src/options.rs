@@ -1,30 +1,25 @@
-//! Options: of the environment, of sessions and of runs. What rten has no use for (memory arenas, logging, graph
-//! optimisation beyond on and off) is accepted and does nothing, since `ort` sets some of it for every session.
+//! Options of the environment, of sessions and of runs. Those that engines have no use for (memory arenas, logging, the
+//! level of graph optimisation) are accepted and do nothing, since `ort` sets some of them for every session.
 
 use std::{
     collections::BTreeMap,
-    ffi::{CString, c_char, c_int, c_void},
+    ffi::{CStr, CString, c_char, c_int, c_void},
     ptr,
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use crate::{
+    error::{Error, Result},
+    ffi,
+};
 use ort_sys::{
     ExecutionMode, GraphOptimizationLevel, OrtApi, OrtEnv, OrtExecutionProviderDevicePolicy, OrtLoggingFunction,
     OrtLoggingLevel, OrtRunOptions, OrtSessionOptions, OrtStatusPtr, OrtThreadingOptions,
 };
-use rten::OpRegistry;
-
-use crate::{
-    Operators,
-    error::{Error, Result},
-    ffi,
-};
 
 /// What sessions have in common: `OrtEnv`.
 pub(crate) struct Environment {
-    /// Makes the operators of a model, of which rten wants its own for each.
-    pub(crate) registry: fn() -> OpRegistry,
-    /// Threads for sessions that share them; 0 leaves the number to rten.
+    /// Threads for sessions that share them; 0 leaves the number to the engine.
     pub(crate) threads: usize,
 }
 
@@ -34,19 +29,33 @@ struct ThreadingOptions {
     threads: usize,
 }
 
-/// `OrtSessionOptions`.
-#[derive(Clone)]
-pub(crate) struct SessionOptions {
-    /// Threads of an operator; 0 leaves the number to rten.
-    pub(crate) threads: usize,
+/// How a model is to be opened: `OrtSessionOptions`.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Threads that one run may use; 0 leaves the number to the engine.
+    pub threads: usize,
+    /// Whether the graph may be optimised.
+    pub optimize: bool,
     /// Whether the environment's number of threads counts, and not the session's.
     pub(crate) shares_threads: bool,
-    pub(crate) optimize: bool,
-    /// Entries of the configuration, among them this crate's own.
-    pub(crate) entries: BTreeMap<CString, CString>,
+    entries: BTreeMap<CString, CString>,
 }
 
-impl Default for SessionOptions {
+impl Options {
+    /// The same options with an entry, as `SessionBuilder::with_config_entry` sets it.
+    #[must_use]
+    pub fn with_entry(mut self, key: &CStr, value: &CStr) -> Self {
+        self.entries.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// A value that the program set by `SessionBuilder::with_config_entry`.
+    pub fn entry(&self, key: &CStr) -> Option<&CStr> {
+        self.entries.get(key).map(CString::as_c_str)
+    }
+}
+
+impl Default for Options {
     fn default() -> Self {
         Self { threads: 0, shares_threads: false, optimize: true, entries: BTreeMap::new() }
     }
@@ -67,15 +76,15 @@ impl RunOptions {
 
 impl ffi::Handle<OrtEnv> for Environment {}
 impl ffi::Handle<OrtThreadingOptions> for ThreadingOptions {}
-impl ffi::Handle<OrtSessionOptions> for SessionOptions {}
+impl ffi::Handle<OrtSessionOptions> for Options {}
 impl ffi::Handle<OrtRunOptions> for RunOptions {}
 
-/// Puts the entries that handle options into the table; environments made by it have the given operators.
-pub(crate) fn install<O: Operators>(api: &mut OrtApi) {
-    api.CreateEnv = create_env::<O>;
-    api.CreateEnvWithCustomLogger = create_env_with_logger::<O>;
-    api.CreateEnvWithGlobalThreadPools = create_env_with_threads::<O>;
-    api.CreateEnvWithCustomLoggerAndGlobalThreadPools = create_env_with_logger_and_threads::<O>;
+/// Puts the entries that handle options into the table.
+pub(crate) fn install(api: &mut OrtApi) {
+    api.CreateEnv = create_env;
+    api.CreateEnvWithCustomLogger = create_env_with_logger;
+    api.CreateEnvWithGlobalThreadPools = create_env_with_threads;
+    api.CreateEnvWithCustomLoggerAndGlobalThreadPools = create_env_with_logger_and_threads;
     api.UpdateEnvWithCustomLogLevel = update_log_level;
     api.EnableTelemetryEvents = ignore_env;
     api.DisableTelemetryEvents = ignore_env;
@@ -116,51 +125,47 @@ pub(crate) fn install<O: Operators>(api: &mut OrtApi) {
     api.ReleaseRunOptions = release_run_options;
 }
 
-// SAFETY, for every block below: handles point to the Rust type that `ffi::Handle` says, were made here and are not
+// The interface's contract: handles point to the Rust type that `ffi::Handle` says, were made here and are not
 // released yet; options are changed by one thread at a time; strings are C strings; out-parameters may be written. The
 // module `ffi` says what a broken caller can do.
 
 /// # Safety
 ///
-/// As above.
-unsafe fn give_env<O: Operators>(threads: *const OrtThreadingOptions, out: *mut *mut OrtEnv) -> Result<()> {
-    // SAFETY: see above.
+/// By the interface's contract.
+unsafe fn give_env(threads: *const OrtThreadingOptions, out: *mut *mut OrtEnv) -> Result<()> {
+    // SAFETY: by the interface's contract.
     let threads = if threads.is_null() { 0 } else { unsafe { ffi::borrow::<ThreadingOptions, _>(threads) }?.threads };
-    // SAFETY: see above.
-    unsafe { ffi::write(out, ffi::into_raw(Environment { registry: O::registry, threads })) }
+    // SAFETY: by the interface's contract.
+    unsafe { ffi::write(out, ffi::into_raw(Environment { threads })) }
 }
 
-unsafe extern "system" fn create_env<O: Operators>(
-    _: OrtLoggingLevel,
-    _: *const c_char,
-    out: *mut *mut OrtEnv,
-) -> OrtStatusPtr {
-    // SAFETY: see above.
-    ffi::guard(|| unsafe { give_env::<O>(ptr::null(), out) })
+unsafe extern "system" fn create_env(_: OrtLoggingLevel, _: *const c_char, out: *mut *mut OrtEnv) -> OrtStatusPtr {
+    // SAFETY: by the interface's contract.
+    ffi::guard(|| unsafe { give_env(ptr::null(), out) })
 }
 
-unsafe extern "system" fn create_env_with_logger<O: Operators>(
+unsafe extern "system" fn create_env_with_logger(
     _: OrtLoggingFunction,
     _: *mut c_void,
     _: OrtLoggingLevel,
     _: *const c_char,
     out: *mut *mut OrtEnv,
 ) -> OrtStatusPtr {
-    // SAFETY: see above.
-    ffi::guard(|| unsafe { give_env::<O>(ptr::null(), out) })
+    // SAFETY: by the interface's contract.
+    ffi::guard(|| unsafe { give_env(ptr::null(), out) })
 }
 
-unsafe extern "system" fn create_env_with_threads<O: Operators>(
+unsafe extern "system" fn create_env_with_threads(
     _: OrtLoggingLevel,
     _: *const c_char,
     threads: *const OrtThreadingOptions,
     out: *mut *mut OrtEnv,
 ) -> OrtStatusPtr {
-    // SAFETY: see above.
-    ffi::guard(|| unsafe { give_env::<O>(threads, out) })
+    // SAFETY: by the interface's contract.
+    ffi::guard(|| unsafe { give_env(threads, out) })
 }
 
-unsafe extern "system" fn create_env_with_logger_and_threads<O: Operators>(
+unsafe extern "system" fn create_env_with_logger_and_threads(
     _: OrtLoggingFunction,
     _: *mut c_void,
     _: OrtLoggingLevel,
@@ -168,8 +173,8 @@ unsafe extern "system" fn create_env_with_logger_and_threads<O: Operators>(
     threads: *const OrtThreadingOptions,
     out: *mut *mut OrtEnv,
 ) -> OrtStatusPtr {
-    // SAFETY: see above.
-    ffi::guard(|| unsafe { give_env::<O>(threads, out) })
+    // SAFETY: by the interface's contract.
+    ffi::guard(|| unsafe { give_env(threads, out) })
 }
 
 unsafe extern "system" fn update_log_level(_: *mut OrtEnv, _: OrtLoggingLevel) -> OrtStatusPtr {
@@ -181,18 +186,18 @@ unsafe extern "system" fn ignore_env(_: *const OrtEnv) -> OrtStatusPtr {
 }
 
 unsafe extern "system" fn release_env(env: *mut OrtEnv) {
-    // SAFETY: see above. Sessions copied what they need.
+    // SAFETY: by the interface's contract. Sessions copied what they need.
     unsafe { ffi::release::<Environment, _>(env) }
 }
 
 unsafe extern "system" fn create_threading_options(out: *mut *mut OrtThreadingOptions) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(ThreadingOptions::default())) })
 }
 
 unsafe extern "system" fn set_global_threads(options: *mut OrtThreadingOptions, threads: c_int) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         unsafe { ffi::borrow_mut::<ThreadingOptions, _>(options) }?.threads = thread_count(threads)?;
         Ok(())
     })
@@ -203,35 +208,35 @@ unsafe extern "system" fn ignore_global_number(_: *mut OrtThreadingOptions, _: c
 }
 
 unsafe extern "system" fn release_threading_options(options: *mut OrtThreadingOptions) {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     unsafe { ffi::release::<ThreadingOptions, _>(options) }
 }
 
 unsafe extern "system" fn create_session_options(out: *mut *mut OrtSessionOptions) -> OrtStatusPtr {
-    // SAFETY: see above.
-    ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(SessionOptions::default())) })
+    // SAFETY: by the interface's contract.
+    ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(Options::default())) })
 }
 
 unsafe extern "system" fn clone_session_options(
     options: *const OrtSessionOptions,
     out: *mut *mut OrtSessionOptions,
 ) -> OrtStatusPtr {
-    // SAFETY: see above.
-    ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(ffi::borrow::<SessionOptions, _>(options)?.clone())) })
+    // SAFETY: by the interface's contract.
+    ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(ffi::borrow::<Options, _>(options)?.clone())) })
 }
 
 unsafe extern "system" fn set_threads(options: *mut OrtSessionOptions, threads: c_int) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
-        unsafe { ffi::borrow_mut::<SessionOptions, _>(options) }?.threads = thread_count(threads)?;
+        // SAFETY: by the interface's contract.
+        unsafe { ffi::borrow_mut::<Options, _>(options) }?.threads = thread_count(threads)?;
         Ok(())
     })
 }
 
 unsafe extern "system" fn share_threads(options: *mut OrtSessionOptions) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
-        unsafe { ffi::borrow_mut::<SessionOptions, _>(options) }?.shares_threads = true;
+        // SAFETY: by the interface's contract.
+        unsafe { ffi::borrow_mut::<Options, _>(options) }?.shares_threads = true;
         Ok(())
     })
 }
@@ -241,8 +246,8 @@ unsafe extern "system" fn set_optimization(
     level: GraphOptimizationLevel,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
-        let options = unsafe { ffi::borrow_mut::<SessionOptions, _>(options) }?;
+        // SAFETY: by the interface's contract.
+        let options = unsafe { ffi::borrow_mut::<Options, _>(options) }?;
         options.optimize = level != GraphOptimizationLevel::ORT_DISABLE_ALL;
         Ok(())
     })
@@ -254,9 +259,9 @@ unsafe extern "system" fn add_entry(
     value: *const c_char,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         let (options, key, value) =
-            unsafe { (ffi::borrow_mut::<SessionOptions, _>(options)?, ffi::text(key)?, ffi::text(value)?) };
+            unsafe { (ffi::borrow_mut::<Options, _>(options)?, ffi::text(key)?, ffi::text(value)?) };
         options.entries.insert(key.to_owned(), value.to_owned());
         Ok(())
     })
@@ -268,9 +273,9 @@ unsafe extern "system" fn has_entry(
     out: *mut c_int,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
-        let (options, key) = unsafe { (ffi::borrow::<SessionOptions, _>(options)?, ffi::text(key)?) };
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
+        let (options, key) = unsafe { (ffi::borrow::<Options, _>(options)?, ffi::text(key)?) };
+        // SAFETY: by the interface's contract.
         unsafe { ffi::write(out, options.entries.contains_key(key).into()) }
     })
 }
@@ -282,13 +287,15 @@ unsafe extern "system" fn get_entry(
     size: *mut usize,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above; `size` may be read as well.
+        // SAFETY: by the interface's contract; `size` may be read as well.
         let (options, key, room) =
-            unsafe { (ffi::borrow::<SessionOptions, _>(options)?, ffi::text(key)?, ffi::array(size, 1)?[0]) };
-        let entry =
-            options.entries.get(key).ok_or_else(|| Error::invalid(format_args!("there is no entry {key:?}")))?;
+            unsafe { (ffi::borrow::<Options, _>(options)?, ffi::text(key)?, ffi::array(size, 1)?[0]) };
+        let entry = options
+            .entries
+            .get(key)
+            .ok_or_else(|| Error::invalid(format_args!("the options have no entry {key:?}")))?;
         let entry = entry.as_bytes_with_nul();
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         unsafe { ffi::write(size, entry.len()) }?;
         if value.is_null() {
             return Ok(()); // the caller asks for the size alone
@@ -330,18 +337,18 @@ unsafe extern "system" fn ignore_policy(
 }
 
 unsafe extern "system" fn release_session_options(options: *mut OrtSessionOptions) {
-    // SAFETY: see above.
-    unsafe { ffi::release::<SessionOptions, _>(options) }
+    // SAFETY: by the interface's contract.
+    unsafe { ffi::release::<Options, _>(options) }
 }
 
 unsafe extern "system" fn create_run_options(out: *mut *mut OrtRunOptions) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, ffi::into_raw(RunOptions::default())) })
 }
 
 unsafe extern "system" fn set_run_tag(options: *mut OrtRunOptions, tag: *const c_char) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         let (options, tag) = unsafe { (ffi::borrow_mut::<RunOptions, _>(options)?, ffi::text(tag)?) };
         tag.clone_into(&mut options.tag);
         Ok(())
@@ -349,13 +356,13 @@ unsafe extern "system" fn set_run_tag(options: *mut OrtRunOptions, tag: *const c
 }
 
 unsafe extern "system" fn get_run_tag(options: *const OrtRunOptions, out: *mut *const c_char) -> OrtStatusPtr {
-    // SAFETY: see above. The tag lives until it is set anew.
+    // SAFETY: by the interface's contract. The tag lives until it is set anew.
     ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<RunOptions, _>(options)?.tag.as_ptr()) })
 }
 
 unsafe extern "system" fn set_terminate(options: *mut OrtRunOptions) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above, but for one thing: another thread may be running with these options, which is the point of
+        // SAFETY: by the interface's contract, but for one thing: another thread may be running with these options, which is the point of
         // it. A shared reference and an atomic flag allow that.
         unsafe { ffi::borrow::<RunOptions, _>(options) }?.terminate.store(true, Ordering::Relaxed);
         Ok(())
@@ -371,7 +378,7 @@ unsafe extern "system" fn unset_terminate(options: *mut OrtRunOptions) -> OrtSta
 }
 
 unsafe extern "system" fn release_run_options(options: *mut OrtRunOptions) {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     unsafe { ffi::release::<RunOptions, _>(options) }
 }
 

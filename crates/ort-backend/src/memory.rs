@@ -1,4 +1,4 @@
-//! The one allocator, on the one device: plain memory.
+//! The only allocator, on the only device: the CPU's memory.
 
 use std::{
     alloc::{Layout, alloc, dealloc},
@@ -141,11 +141,11 @@ unsafe extern "system" fn reserve(_: *const OrtAllocator, size: usize) -> *mut c
     unsafe { allocate(ptr::null_mut(), size) }
 }
 
-// SAFETY, for every block below: handles are null, `MEMORY`, or a `MemoryInfo` from `give_info` that the caller has not
+// The interface's contract: handles are null, `MEMORY`, or a `MemoryInfo` from `give_info` that the caller has not
 // released; allocators are valid; out-parameters may be written. The module `ffi` says what a broken caller can do.
 
 unsafe extern "system" fn default_allocator(out: *mut *mut OrtAllocator) -> OrtStatusPtr {
-    // SAFETY: see above. Nothing writes to the allocator: the interface has no way to.
+    // SAFETY: by the interface's contract. Nothing writes to the allocator: the interface has no way to.
     ffi::guard(|| unsafe { ffi::write(out, ptr::from_ref(&ALLOCATOR).cast_mut()) })
 }
 
@@ -154,7 +154,7 @@ unsafe extern "system" fn create_allocator(
     _: *const OrtMemoryInfo,
     out: *mut *mut OrtAllocator,
 ) -> OrtStatusPtr {
-    // SAFETY: see above. Every description that can be made is of plain memory, which the one allocator serves.
+    // SAFETY: by the interface's contract. Every description that can be made is of plain memory, which the one allocator serves.
     unsafe { default_allocator(out) }
 }
 
@@ -166,24 +166,24 @@ unsafe extern "system" fn allocator_alloc(
     out: *mut *mut c_void,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         let block = unsafe { allocate(allocator, size) };
         if block.is_null() {
-            return Err(Error::invalid(format_args!("there is no memory for {size} bytes")));
+            return Err(Error::invalid(format_args!("cannot allocate {size} bytes")));
         }
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         unsafe { ffi::write(out, block) }
     })
 }
 
 unsafe extern "system" fn allocator_free(allocator: *mut OrtAllocator, block: *mut c_void) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     unsafe { free(allocator, block) };
     OrtStatusPtr::default()
 }
 
 unsafe extern "system" fn allocator_get_info(_: *const OrtAllocator, out: *mut *const OrtMemoryInfo) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, memory_info()) })
 }
 
@@ -204,13 +204,13 @@ unsafe extern "system" fn create_memory_info(
     out: *mut *mut OrtMemoryInfo,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above; the name is a C string.
+        // SAFETY: by the interface's contract; the name is a C string.
         let name = unsafe { ffi::text(name) }?;
         if name != DEVICE {
-            let what = format_args!("there is no device {name:?}: ort-rten computes on the CPU alone");
+            let what = format_args!("there is no device {name:?}: this backend computes on the CPU");
             return Err(Error::invalid(what));
         }
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         unsafe { give_info(MemoryInfo { allocator, memory }, out) }
     })
 }
@@ -220,7 +220,7 @@ unsafe extern "system" fn create_cpu_memory_info(
     memory: OrtMemType,
     out: *mut *mut OrtMemoryInfo,
 ) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { give_info(MemoryInfo { allocator, memory }, out) })
 }
 
@@ -230,7 +230,7 @@ unsafe extern "system" fn compare_memory_info(
     out: *mut c_int,
 ) -> OrtStatusPtr {
     ffi::guard(|| {
-        // SAFETY: see above.
+        // SAFETY: by the interface's contract.
         unsafe {
             let equal = ffi::borrow::<MemoryInfo, _>(left)? == ffi::borrow::<MemoryInfo, _>(right)?;
             ffi::write(out, if equal { 0 } else { -1 })
@@ -239,12 +239,12 @@ unsafe extern "system" fn compare_memory_info(
 }
 
 unsafe extern "system" fn memory_info_get_name(_: *const OrtMemoryInfo, out: *mut *const c_char) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, DEVICE.as_ptr()) })
 }
 
 unsafe extern "system" fn memory_info_get_id(_: *const OrtMemoryInfo, out: *mut c_int) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, 0) })
 }
 
@@ -252,17 +252,17 @@ unsafe extern "system" fn memory_info_get_memory_type(
     info: *const OrtMemoryInfo,
     out: *mut OrtMemType,
 ) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<MemoryInfo, _>(info)?.memory) })
 }
 
 unsafe extern "system" fn memory_info_get_type(info: *const OrtMemoryInfo, out: *mut OrtAllocatorType) -> OrtStatusPtr {
-    // SAFETY: see above.
+    // SAFETY: by the interface's contract.
     ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<MemoryInfo, _>(info)?.allocator) })
 }
 
 unsafe extern "system" fn memory_info_get_device_type(_: *const OrtMemoryInfo, out: *mut OrtMemoryInfoDeviceType) {
-    // SAFETY: see above. There is no status to say that `out` was null.
+    // SAFETY: by the interface's contract. There is no status to say that `out` was null.
     let _ = unsafe { ffi::write(out, OrtMemoryInfoDeviceType::OrtMemoryInfoDeviceType_CPU) };
 }
 
@@ -272,7 +272,7 @@ unsafe extern "system" fn memory_info_get_device_memory_type(_: *const OrtMemory
 
 unsafe extern "system" fn release_memory_info(info: *mut OrtMemoryInfo) {
     if !ptr::eq(info, memory_info()) {
-        // SAFETY: see above; the one that must not be freed was just left out.
+        // SAFETY: by the interface's contract; the one that must not be freed was just left out.
         unsafe { ffi::release::<MemoryInfo, _>(info) }
     }
 }
