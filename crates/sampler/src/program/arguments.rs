@@ -229,13 +229,13 @@ impl Arguments {
     #[cfg(feature = "onnxruntime")]
     fn backend(&self) -> Backend {
         let named = self.onnxruntime.clone().or_else(|| std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from));
-        named.map_or(Backend::Rten, Backend::OnnxRuntime)
+        named.map_or(Backend::default(), Backend::OnnxRuntime)
     }
 
     #[cfg(not(feature = "onnxruntime"))]
     #[expect(clippy::unused_self, reason = "the other build asks the arguments")]
     fn backend(&self) -> Backend {
-        Backend::Rten
+        Backend::default()
     }
 }
 

@@ -1,0 +1,80 @@
+//! Networks of one model: their memory, and that they do not disturb each other.
+
+use allocation_counter::measure;
+use sampler::{Engine, Model, Network};
+
+fn model(name: &str) -> Model {
+    Model::open(format!("{}/tests/data/{name}.onnx", env!("CARGO_MANIFEST_DIR")), &Engine::default()).unwrap()
+}
+
+/// The logits after each of these tokens.
+fn read(network: &mut Network, tokens: &[u32]) -> Vec<Vec<f32>> {
+    let read = |&token| {
+        network.run(std::iter::once(token)).unwrap();
+        network.logits().to_vec()
+    };
+    tokens.iter().map(read).collect()
+}
+
+#[test]
+fn a_step_allocates_nothing_through_ort() {
+    for name in ["stateful", "window"] {
+        let mut network = model(name).network;
+        for batch in [1, 3] {
+            network.restart(batch).unwrap();
+            let mut steps = |count: usize| {
+                for _ in 0..count {
+                    network.run(std::iter::repeat_n(1, batch)).unwrap();
+                    assert!(!network.last_logits(batch - 1).is_empty());
+                }
+            };
+            steps(2); // both states get their memory
+            assert_eq!(measure(|| steps(50)).count_total, 0, "{name}, {batch} texts");
+        }
+    }
+}
+
+#[test]
+fn another_network_has_a_state_of_its_own() {
+    let mut first = model("stateful").network;
+    let expected = read(&mut first, &[1, 2, 3, 4]);
+    first.restart(1).unwrap();
+    let mut second = first.another().unwrap();
+    // Read in turn, each as if it were alone.
+    for (step, token) in [1, 2, 3, 4].into_iter().enumerate() {
+        for network in [&mut first, &mut second] {
+            assert_eq!(read(network, &[token]), expected[step..=step]);
+        }
+    }
+    // The weights live as long as any network does.
+    drop(first);
+    second.restart(1).unwrap();
+    let mut third = second.another().unwrap();
+    drop(second);
+    assert_eq!(read(&mut third, &[1, 2, 3, 4]), expected);
+}
+
+#[test]
+fn networks_of_different_models_share_nothing() {
+    let [stateful, window] = ["stateful", "window"].map(|name| read(&mut model(name).network, &[1, 2]));
+    let (mut first, mut second) = (model("stateful").network, model("window").network);
+    assert_eq!(read(&mut first.another().unwrap(), &[1, 2]), stateful);
+    assert_eq!(read(&mut second.another().unwrap(), &[1, 2]), window);
+    assert_eq!([read(&mut first, &[1, 2]), read(&mut second, &[1, 2])], [stateful, window]);
+}
+
+#[test]
+fn a_state_survives_a_change_of_shape() {
+    let mut network = model("stateful").network;
+    let expected = read(&mut network, &[3, 1, 4, 1, 5]).pop().unwrap();
+    network.restart(1).unwrap();
+    network.run([3, 1].into_iter()).unwrap();
+    network.run([4].into_iter()).unwrap();
+    let state = network.state(0).unwrap();
+    network.run([9, 9].into_iter()).unwrap();
+    network.restart(2).unwrap();
+    network.set_state(1, &state).unwrap();
+    network.run([0, 1].into_iter()).unwrap();
+    network.run([0, 5].into_iter()).unwrap();
+    assert_eq!(network.last_logits(1), expected);
+}
