@@ -18,6 +18,11 @@ use crate::{
 /// More nodes and values than a recurrent network of any sensible depth has.
 const MOST_VALUES: usize = 1 << 14;
 
+/// How often the numbers of a file may be packed, on average: many operators could name the same weights.
+const MOST_PACKED: usize = 4;
+/// Axes of a squeeze that are more than any tensor has.
+const MOST_AXES: usize = 64;
+
 /// Why an operator is not understood.
 type Reason = &'static str;
 type Understood<T = ()> = std::result::Result<T, Reason>;
@@ -73,6 +78,8 @@ impl Known {
 
 struct Compiler<'a, 'm> {
     constants: HashMap<&'a str, &'m Tensor<'a>>,
+    /// Numbers of weights that may still be packed.
+    budget: usize,
     /// How many operators, and outputs of the model, read each name.
     uses: HashMap<&'a str, usize>,
     values: HashMap<&'a str, usize>,
@@ -132,12 +139,17 @@ impl<'a, 'm> Compiler<'a, 'm> {
     fn new(model: &'m Model<'a>) -> Result<Self> {
         let graph = &model.graph;
         let constants = graph.initializers.iter().map(|tensor| (tensor.name, tensor)).collect();
+        let attributes = graph.nodes.iter().flat_map(|node| &node.attributes);
+        let tensors = graph.initializers.iter().chain(attributes.filter_map(|attribute| attribute.tensor.as_deref()));
+        let numbers: usize = tensors.filter_map(|tensor| tensor.floats().map(<[Number]>::len)).sum();
+        let budget = MOST_PACKED * numbers;
         let mut uses: HashMap<&str, usize> = HashMap::new();
         let read = graph.nodes.iter().flat_map(|node| node.inputs.iter().copied());
         for name in read.chain(graph.outputs.iter().map(|output| output.name)) {
             *uses.entry(name).or_default() += 1;
         }
-        let mut compiler = Self { constants, uses, values: HashMap::new(), known: Vec::new(), steps: Vec::new() };
+        let (values, known, steps) = (HashMap::new(), Vec::new(), Vec::new());
+        let mut compiler = Self { constants, budget, uses, values, known, steps };
         for input in &graph.inputs {
             let is_ids = match input.kind {
                 PortType::Tensor { element: 1, .. } => false,
@@ -182,7 +194,7 @@ impl<'a, 'm> Compiler<'a, 'm> {
             "Unsqueeze" => self.push_view(Operation::Unsqueeze(self.integers(node, "axes")?), node),
             "Identity" => self.push_view(Operation::Identity, node),
             "Constant" => {
-                let tensor = node.attribute("value").and_then(|value| value.tensor.as_ref());
+                let tensor = node.attribute("value").and_then(|value| value.tensor.as_deref());
                 let name = node.output(0).ok_or("it has no output")?;
                 if self.values.contains_key(name) || self.constants.contains_key(name) {
                     return Err("its output has the name of another value");
@@ -309,19 +321,27 @@ impl<'a, 'm> Compiler<'a, 'm> {
 
     /// The integers of a constant input (the second), or of an attribute, as in older versions.
     fn integers(&self, node: &Node<'a>, attribute: &str) -> Understood<Vec<i64>> {
-        let integers = match node.input(1) {
-            Some(name) => self.constants.get(name).filter(|tensor| tensor.shape.len() == 1).and_then(|t| t.integers()),
-            None => node.attribute(attribute).map(|attribute| attribute.integers.clone()),
+        let fits = |count: Option<&usize>| count.is_some_and(|&count| count <= MOST_AXES.max(node.outputs.len()));
+        let integers = if let Some(name) = node.input(1) {
+            let constant = self.constants.get(name).filter(|constant| fits(constant.shape.first()));
+            constant.and_then(|constant| constant.integers())
+        } else {
+            let integers = node.attribute(attribute).map(|attribute| &attribute.integers);
+            integers.filter(|integers| fits(Some(&integers.len()))).cloned()
         };
         integers.filter(|integers| !integers.is_empty()).ok_or("its axes or lengths are not constant")
     }
 
-    /// A constant of floats with at least one number.
-    fn weights(&self, node: &Node<'a>, index: usize) -> Understood<&'m Tensor<'a>> {
+    /// A constant of floats with at least one number, which the operator packs.
+    fn weights(&mut self, node: &Node<'a>, index: usize) -> Understood<&'m Tensor<'a>> {
         let tensor = node.input(index).and_then(|name| self.constants.get(name)).copied();
         let tensor = tensor.ok_or("its weights are not constant")?;
-        tensor.floats().ok_or("its weights are not stored as 32-bit floats")?;
-        if tensor.shape.contains(&0) { Err("its weights have a dimension of 0") } else { Ok(tensor) }
+        let numbers = tensor.floats().ok_or("its weights are not stored as 32-bit floats")?.len();
+        if tensor.shape.contains(&0) {
+            return Err("its weights have a dimension of 0");
+        }
+        self.budget = self.budget.checked_sub(numbers).ok_or("too many operators before it have the same weights")?;
+        Ok(tensor)
     }
 
     /// The value of floats that an input names.

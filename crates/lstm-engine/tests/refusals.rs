@@ -80,6 +80,18 @@ fn a_split_into_a_million_is_refused() {
 }
 
 #[test]
+fn weights_that_a_thousand_operators_share_are_refused() {
+    let mut graph = vec![constant("w", &[10, 10], &[0.5; 100])];
+    graph.extend((0..1000).map(|index| node("MatMul", &format!("x{index} w"), &format!("x{}", index + 1), &[])));
+    let error = compile(&file("x0", "x1000", &graph)).unwrap_err().to_string();
+    assert!(error.contains("MatMul (node 4): too many operators before it have the same weights"), "{error}");
+    let mut graph = vec![integers("axes", &[0; 1000])];
+    graph.extend((0..1000).map(|index| node("Unsqueeze", &format!("x{index} axes"), &format!("x{}", index + 1), &[])));
+    let error = compile(&file("x0", "x1000", &graph)).unwrap_err().to_string();
+    assert!(error.contains("Unsqueeze (node 0): its axes or lengths are not constant"), "{error}");
+}
+
+#[test]
 fn graphs_that_contradict_themselves_are_refused() {
     let cases: [(&str, &str, Vec<Vec<u8>>, &str); 8] = [
         ("x", "y", vec![node("Identity", "nobody", "y", &[])], "no operator before makes it"),

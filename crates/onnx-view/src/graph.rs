@@ -55,7 +55,7 @@ pub struct Attribute<'a> {
     /// Texts.
     pub texts: Vec<&'a [u8]>,
     /// A tensor.
-    pub tensor: Option<Tensor<'a>>,
+    pub tensor: Option<Box<Tensor<'a>>>,
 }
 
 impl<'a> Graph<'a> {
@@ -128,7 +128,7 @@ impl<'a> Attribute<'a> {
                 (1, Field::Bytes(bytes)) => attribute.name = text(bytes)?,
                 (3, Field::Number(number)) => attribute.integer = number as i64,
                 (4, Field::Bytes(bytes)) => attribute.text = bytes,
-                (5, Field::Bytes(bytes)) => attribute.tensor = Some(Tensor::read(bytes, facts)?),
+                (5, Field::Bytes(bytes)) => attribute.tensor = Some(Box::new(Tensor::read(bytes, facts)?)),
                 // Graphs and further tensors are checked and not kept.
                 (6 | 11, Field::Bytes(bytes)) => Graph::default().read(bytes, depth + 1, facts)?,
                 (10, Field::Bytes(bytes)) => drop(Tensor::read(bytes, facts)?),

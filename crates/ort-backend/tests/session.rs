@@ -114,7 +114,7 @@ fn outputs_can_be_chosen_and_written_where_the_caller_says() {
         let mut session = open("character.onnx");
         let place = Tensor::<f32>::new(&Allocator::default(), STATE).unwrap();
         let pointer = place.data_ptr();
-        let selector = names.into_iter().fold(OutputSelector::no_default(), |selector, name| selector.with(name));
+        let selector = names.into_iter().fold(OutputSelector::no_default(), OutputSelector::with);
         let options = RunOptions::new().unwrap().with_outputs(selector.preallocate(name, place));
         let outputs = session.run_with_options(inputs.all(), &options).unwrap();
         assert_eq!(outputs.keys().collect::<Vec<_>>(), names);

@@ -9,6 +9,7 @@ use ort::{
     session::{Session, SessionOutputs},
     value::TensorRef,
 };
+use ort_rten::ort_backend::ort_sys;
 
 /// The one environment of the process, over this crate.
 pub fn environment() -> &'static Environment {
@@ -16,7 +17,7 @@ pub fn environment() -> &'static Environment {
 }
 
 /// The one environment of the process, over the interface that the first caller gives.
-pub fn environment_over(api: impl FnOnce() -> ort_rten::ort_backend::ort_sys::OrtApi) -> &'static Environment {
+pub fn environment_over(api: impl FnOnce() -> ort_sys::OrtApi) -> &'static Environment {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
         assert!(ort::set_api(api()));
