@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod compile;
+mod draft;
 mod error;
 mod fold;
 mod plan;

@@ -18,6 +18,7 @@ mod session;
 mod status;
 mod tensor;
 mod types;
+mod values;
 
 pub use onnx_view;
 pub use ort_sys;
@@ -40,7 +41,7 @@ pub fn api<E: Engine>() -> ort_sys::OrtApi {
     options::install(&mut api);
     session::install::<E>(&mut api);
     metadata::install::<E>(&mut api);
-    tensor::install(&mut api);
+    values::install(&mut api);
     types::install(&mut api);
     build::install::<E>(&mut api);
     api

@@ -1,6 +1,5 @@
 //! Networks of one model: their memory, and that they do not disturb each other.
 
-use allocation_counter::measure;
 use sampler::{Engine, Model, Network};
 
 fn model(name: &str) -> Model {
@@ -16,6 +15,7 @@ fn read(network: &mut Network, tokens: &[u32]) -> Vec<Vec<f32>> {
     tokens.iter().map(read).collect()
 }
 
+#[cfg(not(feature = "rten"))] // rten allocates its tensors
 #[test]
 fn a_step_allocates_nothing_through_ort() {
     for name in ["stateful", "window"] {
@@ -29,7 +29,7 @@ fn a_step_allocates_nothing_through_ort() {
                 }
             };
             steps(2); // both states get their memory
-            assert_eq!(measure(|| steps(50)).count_total, 0, "{name}, {batch} texts");
+            assert_eq!(allocation_counter::measure(|| steps(50)).count_total, 0, "{name}, {batch} texts");
         }
     }
 }
@@ -76,5 +76,7 @@ fn a_state_survives_a_change_of_shape() {
     network.set_state(1, &state).unwrap();
     network.run([0, 1].into_iter()).unwrap();
     network.run([0, 5].into_iter()).unwrap();
-    assert_eq!(network.last_logits(1), expected);
+    for (logit, expected) in network.last_logits(1).iter().zip(expected) {
+        assert!((logit - expected).abs() < 1e-5, "{logit} should be {expected}");
+    }
 }
