@@ -203,6 +203,16 @@ macro_rules! with_rows {
 }
 pub(crate) use with_rows;
 
+/// Runs `$body` with `$row` and the constant `$ROWS` set to the first row and the height of each tile of a range of rows.
+macro_rules! for_tiles {
+    ($simd:ty, $range:expr, |$row:ident, $ROWS:ident| $body:expr) => {
+        for ($row, height) in $crate::tile::Tiles::of::<$simd>($range) {
+            $crate::tile::with_rows!($simd, height, |$ROWS| $body)
+        }
+    };
+}
+pub(crate) use for_tiles;
+
 /// Four vectors from the start of a slice.
 #[inline(always)]
 pub(crate) fn load_four<S: Simd>(simd: S, source: &[f32]) -> [S::Vector; 4] {

@@ -5,10 +5,7 @@
 use std::{error::Error, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
-use lstm::{
-    CharLstm, Implementation, Outputs, Precision,
-    kernels::{Clipping, Descent, Pass, Processor},
-};
+use lstm::{CharLstm, Clipping, FusedOptimizer, Implementation, Outputs, Precision, Processor, Update};
 use model_card::{InputEncoding, ModelSize};
 
 /// The trainer's.
@@ -75,8 +72,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ids = random_ids(&options, &[options.batch, options.time])?;
     let all = [options.batch, options.time];
     let targets = random_ids(&options, if options.outputs == Outputs::All { &all } else { &all[..1] })?;
-    let descent = Descent { processor: Processor::detect() };
-    let rms_prop = Pass::Quotient { rate: 0.01, correction: 1.0, epsilon: 1e-7, shrink: 0.0 };
+    let optimizer = FusedOptimizer { processor: Processor::detect() };
+    let rms_prop = Update::Adaptive { learning_rate: 0.01, correction: 1.0, epsilon: 1e-7, weight_decay: 0.0 };
     let variables = network.variables();
     let squares = variables.iter().map(|variable| variable.zeros_like()).collect::<Result<Vec<_>, _>>()?;
     let step = || -> Result<f64, Box<dyn Error>> {
@@ -85,8 +82,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let gradients = loss.backward()?;
         for (variable, mean_square) in variables.iter().zip(&squares) {
             let gradient = gradients.get(variable).ok_or("a variable has no gradient")?;
-            descent.remember(mean_square, gradient, Clipping::NONE, Pass::MeanSquare { keep: 0.9 })?;
-            descent.divide(variable, gradient, mean_square, Clipping::NONE, rms_prop)?;
+            optimizer.update_moment(mean_square, gradient, Clipping::NONE, Update::MovingSquare { decay: 0.9 })?;
+            optimizer.adaptive_step(variable, gradient, mean_square, Clipping::NONE, rms_prop)?;
         }
         Ok(start.elapsed().as_secs_f64() * 1e3)
     };

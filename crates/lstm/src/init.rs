@@ -11,8 +11,8 @@ use rand_chacha::{
 
 use crate::{
     CharLstm, Implementation, Result,
-    kernels::Pool,
     network::{Layer, LayerMemory, check_size},
+    ops::Pool,
 };
 
 /// A network with the weights that Keras would start from (`glorot_uniform`, `orthogonal`, `unit_forget_bias`).

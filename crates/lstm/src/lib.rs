@@ -21,14 +21,18 @@
 mod dropout;
 mod init;
 mod network;
+mod ops;
 mod weights;
 
-pub mod kernels;
 pub mod naive;
 
 pub use dropout::Dropout;
-pub use kernels::Precision;
+pub use kernels::{
+    Instructions, Precision,
+    training::{Clipping, Update},
+};
 pub use network::{CharLstm, Implementation, Outputs, State};
+pub use ops::{FusedOptimizer, Processor};
 
 /// What can go wrong between ids and logits.
 #[derive(Debug, thiserror::Error)]

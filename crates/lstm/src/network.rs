@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Device, Tensor, Var};
+use kernels::{Precision, training::HeadMemory};
 use model_card::ModelSize;
 
 use crate::{
-    Dropout, Error, Result, init,
-    kernels::{Head, HeadMemory, Link, Pool, Precision, Processor, Sequence, Source, Steps, Workspace, stepwise},
-    naive,
+    Dropout, Error, Result, init, naive,
+    ops::{self, Head, Link, Pool, Processor, Sequence, Source, Steps, stepwise},
 };
 
 /// Which time steps get logits.
@@ -48,7 +48,7 @@ impl State {
 pub enum Implementation {
     /// [`naive`]: candle's ordinary ops, one time step after another.
     Naive,
-    /// [`kernels`](crate::kernels): one op a layer.
+    /// Crate `kernels`: one op per layer.
     Fused(Processor),
     /// One op a layer, with one matrix product and one pointwise kernel a time step: for GPUs, and slow on a CPU.
     Stepwise,
@@ -75,7 +75,7 @@ pub(crate) struct Layer {
 }
 
 /// Memory of a layer's fused op: its own, and the steps that it hands on.
-pub(crate) type LayerMemory = (Pool<Workspace>, Pool<Steps>);
+pub(crate) type LayerMemory = (Pool<ops::LayerMemory>, Pool<Steps>);
 
 /// A character LSTM: token ids in, `layers` LSTM layers, a dense layer to one logit per token.
 ///

@@ -7,8 +7,8 @@ use model_card::{InputEncoding, ModelSize, tensors};
 
 use crate::{
     CharLstm, Error, Implementation, Result,
-    kernels::Pool,
     network::{Layer, LayerMemory, check_size},
+    ops::Pool,
 };
 
 impl CharLstm {

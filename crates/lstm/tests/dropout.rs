@@ -1,8 +1,7 @@
 //! What dropout leaves out is the same in every implementation, and the gradients follow it.
 
 use candle_core::{Device, Tensor};
-use lstm::kernels::{Instructions, Processor};
-use lstm::{CharLstm, Dropout, Implementation, Outputs, State};
+use lstm::{CharLstm, Dropout, Implementation, Instructions, Outputs, Processor, State};
 use model_card::{InputEncoding, ModelSize};
 
 const BATCH: usize = 3;

@@ -4,10 +4,7 @@ mod cases;
 
 use candle_core::{Device, Tensor};
 use cases::{CASE, Case, cases, numbers};
-use lstm::{
-    Implementation, Outputs,
-    kernels::{Instructions, Precision, Processor},
-};
+use lstm::{Implementation, Instructions, Outputs, Precision, Processor};
 
 fn fused(instructions: Instructions, threads: usize) -> Implementation {
     Implementation::Fused(Processor { instructions, threads, precision: Precision::Float32 })

@@ -7,8 +7,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::ops::sigmoid;
 use cases::{CASE, Case, cases, numbers};
 use lstm::{
-    CharLstm, Implementation, Outputs, Precision, State,
-    kernels::{Clipping, Descent, Instructions, Pass, Processor},
+    CharLstm, Clipping, FusedOptimizer, Implementation, Instructions, Outputs, Precision, Processor, State, Update,
     naive,
 };
 
@@ -208,8 +207,8 @@ fn training_goes_as_without_rounding() {
     let (ids, targets) = (batch(0), batch(1));
     let train = |precision: Precision| {
         let network = case.network().with_precision(precision);
-        let descent = Descent { processor: Processor::detect() };
-        let step = Pass::Quotient { rate: 3e-3, correction: 1.0, epsilon: 1e-7, shrink: 0.0 };
+        let optimizer = FusedOptimizer { processor: Processor::detect() };
+        let step = Update::Adaptive { learning_rate: 3e-3, correction: 1.0, epsilon: 1e-7, weight_decay: 0.0 };
         let variables = network.variables();
         let squares: Vec<Tensor> = variables.iter().map(|variable: &Var| variable.zeros_like().unwrap()).collect();
         let mut losses = vec![];
@@ -218,8 +217,8 @@ fn training_goes_as_without_rounding() {
             let gradients = loss.backward().unwrap();
             for (variable, square) in variables.iter().zip(&squares) {
                 let gradient = gradients.get(variable).unwrap();
-                descent.remember(square, gradient, Clipping::NONE, Pass::MeanSquare { keep: 0.9 }).unwrap();
-                descent.divide(variable, gradient, square, Clipping::NONE, step).unwrap();
+                optimizer.update_moment(square, gradient, Clipping::NONE, Update::MovingSquare { decay: 0.9 }).unwrap();
+                optimizer.adaptive_step(variable, gradient, square, Clipping::NONE, step).unwrap();
             }
             losses.push(loss.to_scalar::<f32>().unwrap());
         }

@@ -3,10 +3,7 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var, backprop::GradStore};
-use lstm::{
-    CharLstm, Implementation, Outputs, State,
-    kernels::{Instructions, Precision, Processor},
-};
+use lstm::{CharLstm, Implementation, Instructions, Outputs, Precision, Processor, State};
 use model_card::{InputEncoding, ModelSize};
 
 /// Largest difference allowed, as a share of the largest number of the expected tensor.

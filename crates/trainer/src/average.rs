@@ -2,7 +2,7 @@
 //! weights, for the price of one pass over them a step.
 
 use candle_core::{Result, Tensor, Var};
-use lstm::kernels::{Clipping, Descent, Pass, Processor};
+use lstm::{Clipping, FusedOptimizer, Processor, Update};
 
 /// A running mean of variables.
 #[derive(Debug)]
@@ -24,10 +24,10 @@ impl Average {
         let steps = self.steps as f64;
         let keep = self.decay.min((1.0 + steps) / (10.0 + steps));
         self.steps += 1;
-        let descent = Descent { processor: Processor::detect() };
-        let pass = Pass::Mean { keep: keep as f32, gain: (1.0 - keep) as f32 };
+        let kernels = FusedOptimizer { processor: Processor::detect() };
+        let update = Update::MovingAverage { decay: keep as f32, gain: (1.0 - keep) as f32 };
         for (mean, variable) in self.means.iter().zip(variables) {
-            descent.remember(mean, &variable.as_detached_tensor(), Clipping::NONE, pass)?;
+            kernels.update_moment(mean, &variable.as_detached_tensor(), Clipping::NONE, update)?;
         }
         Ok(())
     }

@@ -7,8 +7,8 @@
 
 use candle_core::Tensor;
 use corpus::Tokens;
-use lstm::kernels::{Clipping, Descent, Pass, Processor};
 use lstm::{CharLstm, Outputs};
+use lstm::{Clipping, FusedOptimizer, Processor, Update};
 
 use crate::evaluation::Score;
 use crate::{Error, Result};
@@ -47,7 +47,7 @@ pub fn evaluate(network: &CharLstm, tokens: Tokens<'_>, settings: Settings) -> R
         .iter()
         .map(|variable| variable.as_detached_tensor().zeros_like())
         .collect::<candle_core::Result<_>>()?;
-    let descent = Descent { processor: Processor::detect() };
+    let kernels = FusedOptimizer { processor: Processor::detect() };
     let (targets, mut sum, mut state, mut segments) = (tokens.len() - 1, 0.0, None, 0_i32);
     let mut position = 0;
     while position < targets {
@@ -60,14 +60,14 @@ pub fn evaluate(network: &CharLstm, tokens: Tokens<'_>, settings: Settings) -> R
         let gradients = loss.backward()?;
         segments += 1;
         let correction = (1.0 / (1.0 - KEEP.powi(segments))) as f32;
-        let rate = settings.learning_rate as f32;
-        let pass = Pass::Quotient { rate, correction, epsilon: 1e-5, shrink: 0.0 };
+        let learning_rate = settings.learning_rate as f32;
+        let update = Update::Adaptive { learning_rate, correction, epsilon: 1e-5, weight_decay: 0.0 };
         for ((variable, square), trained) in variables.iter().zip(&squares).zip(&trained) {
             let gradient = gradients.get(variable).ok_or(Error::NoGradient)?;
-            descent.remember(square, gradient, Clipping::NONE, Pass::MeanSquare { keep: KEEP as f32 })?;
-            descent.divide(variable, gradient, square, Clipping::NONE, pass)?;
-            let back = Pass::Mean { keep: (1.0 - settings.decay) as f32, gain: settings.decay as f32 };
-            descent.remember(variable.as_tensor(), trained, Clipping::NONE, back)?;
+            kernels.update_moment(square, gradient, Clipping::NONE, Update::MovingSquare { decay: KEEP as f32 })?;
+            kernels.adaptive_step(variable, gradient, square, Clipping::NONE, update)?;
+            let back = Update::MovingAverage { decay: (1.0 - settings.decay) as f32, gain: settings.decay as f32 };
+            kernels.update_moment(variable.as_tensor(), trained, Clipping::NONE, back)?;
         }
         state = Some(next.detach());
         position += time;

@@ -1,8 +1,8 @@
-//! Optimisers: what becomes of the weights at a step. The formulas stand at [`OptimizerSettings`]; the passes over memory
-//! are [`lstm::kernels::Descent`]'s.
+//! Optimizers: how a step changes the weights. The formulas are at [`OptimizerSettings`]; the arithmetic is
+//! [`lstm::FusedOptimizer`]'s.
 
 use candle_core::{Result, Tensor, Var};
-use lstm::kernels::{Clipping, Descent, Pass, Processor};
+use lstm::{Clipping, FusedOptimizer, Processor, Update};
 
 use crate::recipe::{ClippingSettings, OptimizerSettings};
 
@@ -11,7 +11,7 @@ use crate::recipe::{ClippingSettings, OptimizerSettings};
 pub struct Optimizer {
     settings: OptimizerSettings,
     clipping: ClippingSettings,
-    descent: Descent,
+    kernels: FusedOptimizer,
     slots: Vec<Slot>,
     /// Steps taken, for Adam's bias corrections.
     steps: u64,
@@ -41,7 +41,7 @@ impl Optimizer {
                 Ok(Slot { variable, mean, mean_square })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { settings, clipping, descent: Descent { processor: Processor::detect() }, slots, steps: 0 })
+        Ok(Self { settings, clipping, kernels: FusedOptimizer { processor: Processor::detect() }, slots, steps: 0 })
     }
 
     /// One step along gradients in the order of the variables; returns their norm before any clipping. A norm that is no
@@ -51,7 +51,7 @@ impl Optimizer {
     pub fn step(&mut self, gradients: &[Tensor], learning_rate: f64, share: f64) -> Result<f64> {
         let mut squares = 0.0;
         for gradient in gradients {
-            squares += self.descent.sum_of_squares(gradient)?;
+            squares += self.kernels.sum_of_squares(gradient)?;
         }
         let norm = squares.sqrt() * share;
         if !norm.is_finite() {
@@ -68,13 +68,13 @@ impl Optimizer {
     }
 
     fn update(&self, slot: &Slot, gradient: &Tensor, learning_rate: f64, clipping: Clipping) -> Result<()> {
-        let Self { settings, descent, .. } = self;
+        let Self { settings, kernels, .. } = self;
         match (*settings, &slot.mean, &slot.mean_square) {
             (OptimizerSettings::RmsProp { decay, epsilon, .. }, _, Some(square)) => {
-                descent.remember(square, gradient, clipping, Pass::MeanSquare { keep: decay as f32 })?;
-                let (rate, epsilon) = (learning_rate as f32, epsilon as f32);
-                let pass = Pass::Quotient { rate, correction: 1.0, epsilon, shrink: 0.0 };
-                descent.divide(&slot.variable, gradient, square, clipping, pass)
+                kernels.update_moment(square, gradient, clipping, Update::MovingSquare { decay: decay as f32 })?;
+                let (learning_rate, epsilon) = (learning_rate as f32, epsilon as f32);
+                let update = Update::Adaptive { learning_rate, correction: 1.0, epsilon, weight_decay: 0.0 };
+                kernels.adaptive_step(&slot.variable, gradient, square, clipping, update)
             }
             (
                 OptimizerSettings::Adam { betas, epsilon, .. } | OptimizerSettings::AdamW { betas, epsilon, .. },
@@ -82,27 +82,32 @@ impl Optimizer {
                 Some(square),
             ) => {
                 let [first, second] = betas;
-                let pass = Pass::Mean { keep: first as f32, gain: (1.0 - first) as f32 };
-                descent.remember(mean, gradient, clipping, pass)?;
-                descent.remember(square, gradient, clipping, Pass::MeanSquare { keep: second as f32 })?;
+                let update = Update::MovingAverage { decay: first as f32, gain: (1.0 - first) as f32 };
+                kernels.update_moment(mean, gradient, clipping, update)?;
+                kernels.update_moment(square, gradient, clipping, Update::MovingSquare { decay: second as f32 })?;
                 let steps = self.steps as f64;
                 let decay =
                     if let OptimizerSettings::AdamW { weight_decay, .. } = settings { *weight_decay } else { 0.0 };
-                let pass = Pass::Quotient {
-                    rate: (learning_rate / (1.0 - first.powf(steps))) as f32,
+                let update = Update::Adaptive {
+                    learning_rate: (learning_rate / (1.0 - first.powf(steps))) as f32,
                     correction: (1.0 / (1.0 - second.powf(steps))) as f32,
                     epsilon: epsilon as f32,
-                    shrink: (learning_rate * decay) as f32,
+                    weight_decay: (learning_rate * decay) as f32,
                 };
-                descent.divide(&slot.variable, mean, square, Clipping::NONE, pass)
+                kernels.adaptive_step(&slot.variable, mean, square, Clipping::NONE, update)
             }
             (OptimizerSettings::Sgd { momentum, .. }, mean, _) => {
-                let pass = Pass::Slide { rate: learning_rate as f32, shrink: 0.0 };
+                let update = Update::Descent { learning_rate: learning_rate as f32, weight_decay: 0.0 };
                 match mean {
-                    None => descent.slide(&slot.variable, gradient, clipping, pass),
+                    None => kernels.descent_step(&slot.variable, gradient, clipping, update),
                     Some(mean) => {
-                        descent.remember(mean, gradient, clipping, Pass::Mean { keep: momentum as f32, gain: 1.0 })?;
-                        descent.slide(&slot.variable, mean, Clipping::NONE, pass)
+                        kernels.update_moment(
+                            mean,
+                            gradient,
+                            clipping,
+                            Update::MovingAverage { decay: momentum as f32, gain: 1.0 },
+                        )?;
+                        kernels.descent_step(&slot.variable, mean, Clipping::NONE, update)
                     }
                 }
             }

@@ -5,44 +5,14 @@ use crate::{
     Alone, Instructions, Workers,
     instructions::Kernel,
     simd::{Simd, store},
+    testing::{Numbers, Threads},
 };
 
 /// Largest difference between a kernel's state and the exact one, after so few steps of so many inputs.
 const BOUND: f32 = 3e-6;
 
-/// Numbers between -1 and 1 that look random.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
-    }
-
-    fn take(&mut self, count: usize, scale: f32) -> Vec<f32> {
-        (0..count).map(|_| self.next() * scale).collect()
-    }
-}
-
 fn bytes(numbers: &[f32]) -> Vec<Number> {
     numbers.iter().map(|number| number.to_le_bytes()).collect()
-}
-
-/// Threads that start anew for each call.
-struct Threads(usize);
-
-impl Workers for Threads {
-    fn count(&self) -> usize {
-        self.0
-    }
-
-    fn run(&self, parts: usize, job: &(dyn Fn(usize) + Sync)) {
-        std::thread::scope(|scope| {
-            for part in 0..parts {
-                scope.spawn(move || job(part));
-            }
-        });
-    }
 }
 
 #[derive(Debug, Clone, Copy)]

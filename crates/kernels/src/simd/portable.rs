@@ -20,9 +20,6 @@ fn map2(a: [f32; 8], b: [f32; 8], operation: impl Fn(f32, f32) -> f32) -> [f32; 
 /// more than 24 + 2 of them to spare, rounding that to `f32` gives what rounding the exact sum would give.
 #[inline(always)]
 fn fused_multiply_add(a: f32, b: f32, c: f32) -> f32 {
-    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
-        return a.mul_add(b, c);
-    }
     let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
     let sum = product + c;
     // The exact error of the sum (Knuth's two-sum); NaN where the sum is infinite or NaN.
@@ -30,10 +27,16 @@ fn fused_multiply_add(a: f32, b: f32, c: f32) -> f32 {
     let error = (product - (sum - added)) + (c - added);
     let bits = sum.to_bits();
     // Of the two neighbours of an inexact sum the odd one: a number further from zero has the larger bits.
-    let is_inexact = error.abs() > 0.0;
     let away = u64::from((error > 0.0) == (sum > 0.0));
     let odd = if bits & 1 == 0 { bits.wrapping_add(away << 1).wrapping_sub(1) } else { bits };
-    f64::from_bits(if is_inexact { odd } else { bits }) as f32
+    f64::from_bits(if error.abs() > 0.0 { odd } else { bits }) as f32
+}
+
+/// [`fused_multiply_add`] of all lanes. A function of its own: inlined at every multiplication, it would take minutes to
+/// compile and a good part of a program's size.
+#[inline(never)]
+fn fused_multiply_add_lanes(a: &[f32; 8], b: &[f32; 8], c: &[f32; 8]) -> [f32; 8] {
+    std::array::from_fn(|lane| fused_multiply_add(a[lane], b[lane], c[lane]))
 }
 
 impl Simd for Portable {
@@ -77,7 +80,10 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn mul_add(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
-        std::array::from_fn(|lane| fused_multiply_add(a[lane], b[lane], c[lane]))
+        if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+            return std::array::from_fn(|lane| a[lane].mul_add(b[lane], c[lane]));
+        }
+        fused_multiply_add_lanes(&a, &b, &c)
     }
     #[inline(always)]
     fn select_less(self, a: [f32; 8], b: [f32; 8], yes: [f32; 8], no: [f32; 8]) -> [f32; 8] {
@@ -96,6 +102,7 @@ impl Simd for Portable {
 #[cfg(test)]
 mod tests {
     use super::fused_multiply_add;
+    use crate::testing::Numbers;
 
     #[test]
     fn multiply_add_rounds_once() {
@@ -129,11 +136,8 @@ mod tests {
             }
         }
         // Every kind of exponent, and sums of neighbouring magnitudes, where rounding twice shows.
-        let mut state = 1_u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 32) as u32
-        };
+        let mut numbers = Numbers(1);
+        let mut next = || (numbers.bits() >> 32) as u32;
         let mut differs = false;
         for _ in 0..300_000 {
             let [a, b, c] = [next(), next(), next()].map(f32::from_bits);

@@ -1,39 +1,40 @@
 //! Gradients of a layer's weights: tall products over all time steps and rows, after the backward pass.
 //!
-//! Every number is summed in the order of time and row, whichever thread sums it, so that the result does not depend on
-//! how many there are.
+//! Every number is summed in the order of time and row, so the result does not depend on the number of threads.
 
 use std::ops::Range;
 
-use super::{
-    lanes::Lanes,
-    layout::Sizes,
-    memory::{Buffer, Shared},
-    precision::{Precision, pair_rows},
-    processor::Job,
-    tile::{Left, accumulate, for_tiles, load, load_operand, store},
+use super::sizes::Sizes;
+use crate::{
+    bf16::pair_rows,
+    buffer::Buffer,
+    instructions::Kernel,
+    precision::Precision,
+    shared::Shared,
+    simd::{Simd, load, store},
+    tile::{LeftOperand, accumulate_words, for_tiles, load_four, load_operand},
 };
 
-/// Rows of activations that one visit to a tile of the gradient takes in: enough to make its loading and storing cheap,
-/// few enough for the caches.
+/// Rows of activations per visit to a tile of the gradient: enough to make loading and storing the tile cheap, few enough
+/// for the caches.
 const ROWS_A_VISIT: usize = 256;
 
 /// The vectors that a weight matrix was multiplied with.
 #[derive(Debug, Clone, Copy)]
-pub enum Vectors<'a> {
-    /// One for each time step: words of (T, N, M).
+pub(super) enum Vectors<'a> {
+    /// The layer's input: words of (T, N, M).
     Input(&'a [f32]),
-    /// At each time step the hidden state of the one before.
+    /// The hidden state of the time step before.
     Before {
         /// Words of the hidden states, (T, N, H).
         hidden: &'a [f32],
-        /// The one before the first step, words of (N, H); None is zeros.
+        /// The hidden state before the first step, words of (N, H); None is zeros.
         initial: Option<&'a [f32]>,
     },
 }
 
 impl<'a> Vectors<'a> {
-    /// Those of a time step, of `words` words, and what lies behind them in memory; None is zeros.
+    /// The vectors of a time step, `words` words, and what follows in memory; None is zeros.
     #[inline(always)]
     fn at(self, time: usize, words: usize) -> Option<&'a [f32]> {
         match (self, time) {
@@ -44,26 +45,27 @@ impl<'a> Vectors<'a> {
     }
 }
 
-/// The gradient of some rows of a weight matrix, whose left operand is the vectors that it was multiplied with.
+/// The gradient of some rows of a weight matrix: the product of the vectors that the matrix was multiplied with and the
+/// gradients of the gates.
 #[derive(Debug, Clone)]
-pub struct WeightGradient<'a> {
+pub(super) struct WeightGradient<'a> {
     /// Sizes of the sequence.
-    pub sizes: Sizes,
+    pub(super) sizes: Sizes,
     /// Rows of the matrix: numbers in a vector.
-    pub rows: Range<usize>,
+    pub(super) rows: Range<usize>,
     /// Length of a vector: M.
-    pub length: usize,
+    pub(super) length: usize,
     /// The vectors.
-    pub vectors: Vectors<'a>,
+    pub(super) vectors: Vectors<'a>,
     /// Words of the gates' gradients, (T, blocks, N, 4, W).
-    pub gates: &'a [f32],
+    pub(super) gates: &'a [f32],
     /// (M, blocks, 4, W), written.
-    pub gradient: Shared<'a>,
+    pub(super) gradient: Shared<'a>,
 }
 
-impl Job for WeightGradient<'_> {
+impl Kernel for WeightGradient<'_> {
     #[inline(always)]
-    fn run<S: Lanes>(self, simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         let (steps, visit) = match self.sizes.precision {
             Precision::Float32 => (self.sizes.time, ROWS_A_VISIT.div_ceil(self.sizes.batch)),
             Precision::BFloat16 => (self.sizes.time * self.sizes.batch.div_ceil(2), ROWS_A_VISIT / 2),
@@ -72,11 +74,11 @@ impl Job for WeightGradient<'_> {
         for first in (0..steps).step_by(visit) {
             let steps = first..steps.min(first + visit);
             if self.sizes.precision == Precision::BFloat16 {
-                pairs.take_vectors(&self, steps.clone());
+                pairs.load_vectors(&self, steps.clone());
             }
             for block in 0..self.sizes.blocks() {
                 if self.sizes.precision == Precision::BFloat16 {
-                    pairs.take_gates(&self, steps.clone(), block);
+                    pairs.load_gates(&self, steps.clone(), block);
                 }
                 for_tiles!(S, self.rows.clone(), |row, ROWS| {
                     self.tile::<S, ROWS>(simd, steps.clone(), block, row, &pairs);
@@ -86,26 +88,26 @@ impl Job for WeightGradient<'_> {
     }
 }
 
-/// Both operands of a visit where words hold two numbers: as words of pairs of rows, which are what the product sums over.
-/// The rows of each time step make pairs among themselves, the last of an odd number with zeros.
+/// Both operands of a visit where words hold two numbers. The product sums over rows, so the words pair two rows of the same
+/// time step; the last of an odd number is paired with zeros.
 #[derive(Debug, Default)]
 struct Pairs {
-    /// How many pairs of rows there are.
+    /// Pairs of rows.
     count: usize,
     /// Words of the vectors, (count, `length`).
     vectors: Buffer,
-    /// Which of a vector's numbers `vectors` begins with.
+    /// The first of a vector's numbers that `vectors` has.
     first: usize,
-    /// How many of them it has.
+    /// How many of a vector's numbers it has.
     length: usize,
     /// Words of the gates' gradients, (count, 4, W).
     gates: Buffer,
 }
 
 impl Pairs {
-    /// Takes in the vectors of some pairs.
+    /// Loads the vectors of some pairs.
     #[inline(always)]
-    fn take_vectors(&mut self, job: &WeightGradient<'_>, pairs: Range<usize>) {
+    fn load_vectors(&mut self, job: &WeightGradient<'_>, pairs: Range<usize>) {
         let Sizes { batch, precision, .. } = job.sizes;
         let across = precision.words(job.length);
         let columns = job.rows.start / 2..precision.words(job.rows.end);
@@ -120,9 +122,9 @@ impl Pairs {
         }
     }
 
-    /// Takes in a block of the gates' gradients of the same pairs.
+    /// Loads a block of the gates' gradients of the same pairs.
     #[inline(always)]
-    fn take_gates(&mut self, job: &WeightGradient<'_>, pairs: Range<usize>, block: usize) {
+    fn load_gates(&mut self, job: &WeightGradient<'_>, pairs: Range<usize>, block: usize) {
         let sizes = &job.sizes;
         let across = sizes.words(sizes.gates());
         let rows = pair_places(sizes.batch, pairs).filter(|(time, _)| job.vectors.at(*time, 0).is_some());
@@ -143,72 +145,70 @@ fn pair_places(batch: usize, pairs: Range<usize>) -> impl Iterator<Item = (usize
 }
 
 impl WeightGradient<'_> {
-    /// Adds the part of some time steps, or of some pairs of rows, to some rows of a block of columns.
+    /// Adds the products of some time steps, or of some pairs of rows, to a tile of the gradient.
     #[inline(always)]
-    fn tile<S: Lanes, const R: usize>(&self, simd: S, steps: Range<usize>, block: usize, row: usize, pairs: &Pairs) {
+    fn tile<S: Simd, const R: usize>(&self, simd: S, steps: Range<usize>, block: usize, row: usize, pairs: &Pairs) {
         let (sizes, length) = (&self.sizes, self.length);
         let place = |index: usize| (row + index) * sizes.all_gates() + block * sizes.gates();
         let mut tile = [[simd.splat(0.0); 4]; R];
         if steps.start > 0 {
             for (index, vectors) in tile.iter_mut().enumerate() {
-                // SAFETY: this thread alone has these rows of the gradient.
-                let line = unsafe { self.gradient.read(place(index)..place(index) + 4 * S::WIDTH) };
-                for (gate, vector) in vectors.iter_mut().enumerate() {
-                    *vector = load(simd, &line[gate * S::WIDTH..]);
-                }
+                // SAFETY: this thread alone has these rows of the gradient, and no slice of them to write to is alive.
+                let line = unsafe { self.gradient.read(place(index)..place(index) + 4 * S::LANES) };
+                *vectors = load_four(simd, line);
             }
         }
         match sizes.precision {
             Precision::Float32 => {
                 for time in steps {
                     let Some(numbers) = self.vectors.at(time, sizes.batch * length) else { continue };
-                    let left = Left { words: &numbers[row..], row: 1, step: length };
+                    let left = LeftOperand { words: &numbers[row..], row: 1, step: length };
                     let right = &self.gates[sizes.gates_at(time, block, 0)..];
-                    accumulate(simd, sizes.precision, &mut tile, sizes.batch, left, right);
+                    accumulate_words(simd, sizes.precision, &mut tile, sizes.batch, left, right);
                 }
             }
             Precision::BFloat16 if pairs.count > 0 => {
-                let left = Left { words: &pairs.vectors.floats()[row - pairs.first..], row: 1, step: pairs.length };
-                accumulate(simd, sizes.precision, &mut tile, pairs.count, left, pairs.gates.floats());
+                let left =
+                    LeftOperand { words: &pairs.vectors.floats()[row - pairs.first..], row: 1, step: pairs.length };
+                accumulate_words(simd, sizes.precision, &mut tile, pairs.count, left, pairs.gates.floats());
             }
             Precision::BFloat16 => {}
         }
         for (index, vectors) in tile.iter().enumerate() {
-            // SAFETY: as above, and no other slice of them is alive.
-            let line = unsafe { self.gradient.write(place(index)..place(index) + 4 * S::WIDTH) };
+            // SAFETY: this thread alone has these rows of the gradient, and no other slice of them is alive.
+            let line = unsafe { self.gradient.write(place(index)..place(index) + 4 * S::LANES) };
             for (gate, vector) in vectors.iter().enumerate() {
-                store(simd, &mut line[gate * S::WIDTH..], *vector);
+                store(simd, &mut line[gate * S::LANES..], *vector);
             }
         }
     }
 }
 
-/// The gradient of what is added to the gates: of one row per token, or of the bias alone.
+/// The gradient of what is added to the gates: one row per token, or the bias alone.
 #[derive(Debug, Clone)]
-pub struct RowGradient<'a> {
+pub(super) struct RowGradient<'a> {
     /// Sizes of the sequence.
-    pub sizes: Sizes,
+    pub(super) sizes: Sizes,
     /// Blocks of columns.
-    pub blocks: Range<usize>,
-    /// The row that each step adds to, (T, N); None is row 0.
-    pub ids: Option<&'a [u32]>,
-    /// How many rows there are.
-    pub rows: usize,
+    pub(super) blocks: Range<usize>,
+    /// The row that each step adds to, (T, N); None is row 0 for all.
+    pub(super) ids: Option<&'a [u32]>,
+    /// Rows of the gradient.
+    pub(super) rows: usize,
     /// Words of the gates' gradients, (T, blocks, N, 4, W).
-    pub gates: &'a [f32],
+    pub(super) gates: &'a [f32],
     /// (rows, blocks, 4, W), written.
-    pub gradient: Shared<'a>,
+    pub(super) gradient: Shared<'a>,
 }
 
-impl Job for RowGradient<'_> {
+impl Kernel for RowGradient<'_> {
     #[inline(always)]
-    fn run<S: Lanes>(self, simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         let sizes = &self.sizes;
-        // SAFETY (of all calls): this thread alone has these blocks of every row, and each slice dies before the next.
         let line = |row: usize, block: usize| {
             let start = row * sizes.all_gates() + block * sizes.gates();
-            // SAFETY: as above.
-            unsafe { self.gradient.write(start..start + 4 * S::WIDTH) }
+            // SAFETY: this thread alone has these blocks of every row, and each slice dies before the next.
+            unsafe { self.gradient.write(start..start + 4 * S::LANES) }
         };
         for block in self.blocks.clone() {
             for row in 0..self.rows {
@@ -218,7 +218,7 @@ impl Job for RowGradient<'_> {
                 for row in 0..sizes.batch {
                     let target = line(self.ids.map_or(0, |ids| ids[time * sizes.batch + row] as usize), block);
                     let source = &self.gates[sizes.gates_at(time, block, row)..];
-                    for (gate, target) in target.chunks_exact_mut(S::WIDTH).enumerate() {
+                    for (gate, target) in target.chunks_exact_mut(S::LANES).enumerate() {
                         let sum = simd.add(load(simd, target), load_operand(simd, sizes.precision, source, gate));
                         store(simd, target, sum);
                     }

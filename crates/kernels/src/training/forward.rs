@@ -1,29 +1,29 @@
 //! A layer's forward pass for some rows of the batch, through all time steps.
 //!
-//! Rows never talk to each other, so each thread takes its own through the whole sequence. A tile holds the four gates of
-//! one block of units for a few rows: its products with the input and the hidden state, the activations and the new
-//! state all happen before it leaves the registers.
+//! Rows do not depend on each other, so each thread takes its own through the whole sequence. A tile holds the four gates of
+//! one block of units for a few rows. Products with the input and the hidden state, activations and the new state are all
+//! computed before it leaves the registers.
 
 use std::ops::Range;
 
-use super::{
+use super::sizes::Sizes;
+use crate::{
     activation::{sigmoid, tanh},
-    lanes::Lanes,
-    layout::Sizes,
-    memory::Shared,
+    instructions::Kernel,
     precision::Precision,
-    processor::Job,
-    tile::{Left, accumulate, for_tiles, load, load_some, store, store_rounded, store_some},
+    shared::Shared,
+    simd::{Simd, load, load_padded, store, store_bf16, store_partial},
+    tile::{LeftOperand, accumulate_words, for_tiles, load_four},
 };
 
-/// What the layer reads.
+/// What the layer reads, and its packed input weights.
 #[derive(Debug, Clone, Copy)]
-pub enum Input<'a> {
+pub(super) enum PackedInput<'a> {
     /// Tokens.
     Ids {
         /// (T, N)
         ids: &'a [u32],
-        /// What each token adds to the gates, bias included: (V, blocks, 4, W).
+        /// Pre-activations of each token, bias included: (V, blocks, 4, W).
         table: &'a [f32],
     },
     /// Vectors.
@@ -37,37 +37,37 @@ pub enum Input<'a> {
     },
 }
 
-/// The state before the first step: hidden and cell, (N, H) each. None is zeros.
+/// The hidden and the cell state before the first step, (N, H) each; None is zeros.
 pub type Initial<'a> = Option<(&'a [f32], &'a [f32])>;
 
 /// The forward pass of some rows.
 #[derive(Debug, Clone)]
-pub struct Forward<'a> {
+pub(super) struct Forward<'a> {
     /// Sizes of the sequence.
-    pub sizes: Sizes,
+    pub(super) sizes: Sizes,
     /// The rows of the batch.
-    pub rows: Range<usize>,
-    /// Input.
-    pub input: Input<'a>,
+    pub(super) rows: Range<usize>,
+    /// Input and its weights.
+    pub(super) input: PackedInput<'a>,
     /// Recurrent weights in panels: words of (blocks, H, 4, W).
-    pub recurrent: &'a [f32],
+    pub(super) recurrent: &'a [f32],
     /// State before the first step.
-    pub initial: Initial<'a>,
-    /// Words of its hidden part, (N, H).
-    pub initial_words: &'a [f32],
+    pub(super) initial: Initial<'a>,
+    /// Words of its hidden state, (N, H).
+    pub(super) initial_words: &'a [f32],
     /// Gates after activation, (T, blocks, N, 4, W), written.
-    pub gates: Shared<'a>,
+    pub(super) gates: Shared<'a>,
     /// Cell states, (T, blocks, N, W), written.
-    pub cells: Shared<'a>,
+    pub(super) cells: Shared<'a>,
     /// Hidden states, (T, N, H), written.
-    pub hidden: Shared<'a>,
-    /// The same as words: another buffer, written too, or the same.
-    pub hidden_words: Shared<'a>,
+    pub(super) hidden: Shared<'a>,
+    /// Words of the hidden states, written: the same memory where words are numbers.
+    pub(super) hidden_words: Shared<'a>,
 }
 
-impl Job for Forward<'_> {
+impl Kernel for Forward<'_> {
     #[inline(always)]
-    fn run<S: Lanes>(self, simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         for time in 0..self.sizes.time {
             for block in 0..self.sizes.blocks() {
                 for_tiles!(S, self.rows.clone(), |row, ROWS| self.tile::<S, ROWS>(simd, time, block, row));
@@ -77,32 +77,23 @@ impl Job for Forward<'_> {
 }
 
 impl Forward<'_> {
-    /// Some rows' gates and state of one block at one time.
+    /// Gates and state of some rows, one block and one time step.
     #[inline(always)]
-    fn tile<S: Lanes, const R: usize>(&self, simd: S, time: usize, block: usize, row: usize) {
+    fn tile<S: Simd, const R: usize>(&self, simd: S, time: usize, block: usize, row: usize) {
         let sizes = &self.sizes;
         let mut tile = [[simd.splat(0.0); 4]; R];
         match self.input {
-            Input::Ids { ids, table } => {
+            PackedInput::Ids { ids, table } => {
                 for (index, gates) in tile.iter_mut().enumerate() {
                     let token = ids[time * sizes.batch + row + index] as usize;
-                    let line = &table[token * sizes.all_gates() + block * sizes.gates()..][..4 * S::WIDTH];
-                    for (gate, vector) in gates.iter_mut().enumerate() {
-                        *vector = load(simd, &line[gate * S::WIDTH..]);
-                    }
+                    *gates = load_four(simd, &table[token * sizes.all_gates() + block * sizes.gates()..]);
                 }
             }
-            Input::Vectors { vectors, weights, bias } => {
-                let line = &bias[block * sizes.gates()..][..4 * S::WIDTH];
-                for gates in &mut tile {
-                    for (gate, vector) in gates.iter_mut().enumerate() {
-                        *vector = load(simd, &line[gate * S::WIDTH..]);
-                    }
-                }
+            PackedInput::Vectors { vectors, weights, bias } => {
+                tile = [load_four(simd, &bias[block * sizes.gates()..]); R];
                 let count = sizes.words(sizes.input);
                 let words = &vectors[(time * sizes.batch + row) * count..];
-                let panel = &weights[block * count * sizes.gates()..];
-                accumulate(simd, sizes.precision, &mut tile, count, Left { words, row: count, step: 1 }, panel);
+                add_product(simd, sizes, block, &mut tile, count, words, weights);
             }
         }
         let count = sizes.words(sizes.hidden);
@@ -112,20 +103,19 @@ impl Forward<'_> {
             (0, Some(_)) => Some(&self.initial_words[start..]),
             _ => {
                 let start = start - sizes.batch * count;
-                // SAFETY: this thread alone has these rows, and it wrote the time step before.
+                // SAFETY: this thread alone has these rows, and writes none of the time step before.
                 Some(unsafe { self.hidden_words.read(start..start + R * count) })
             }
         };
         if let Some(words) = before {
-            let panel = &self.recurrent[block * count * sizes.gates()..];
-            accumulate(simd, sizes.precision, &mut tile, count, Left { words, row: count, step: 1 }, panel);
+            add_product(simd, sizes, block, &mut tile, count, words, self.recurrent);
         }
         self.state(simd, time, block, row, &tile);
     }
 
     /// From pre-activations to the state.
     #[inline(always)]
-    fn state<S: Lanes, const R: usize>(
+    fn state<S: Simd, const R: usize>(
         &self,
         simd: S,
         time: usize,
@@ -142,11 +132,11 @@ impl Forward<'_> {
             let output = sigmoid(simd, gates[3]);
             let before = match (time, self.initial) {
                 (0, None) => simd.splat(0.0),
-                (0, Some((_, cell))) => load_some(simd, &cell[row * sizes.hidden..][units.clone()]),
+                (0, Some((_, cell))) => load_padded(simd, &cell[row * sizes.hidden..][units.clone()]),
                 _ => {
                     let start = sizes.cells_at(time - 1, block, row);
-                    // SAFETY: this thread alone has this row.
-                    load(simd, unsafe { self.cells.read(start..start + S::WIDTH) })
+                    // SAFETY: this thread alone has this row, and writes none of the time step before.
+                    load(simd, unsafe { self.cells.read(start..start + S::LANES) })
                 }
             };
             let cell = simd.mul_add(input, candidate, simd.mul(forget, before));
@@ -156,22 +146,37 @@ impl Forward<'_> {
                 let (gates, cells) = (sizes.gates_at(time, block, row), sizes.cells_at(time, block, row));
                 let start = sizes.hidden_at(time, row);
                 (
-                    self.gates.write(gates..gates + 4 * S::WIDTH),
-                    self.cells.write(cells..cells + S::WIDTH),
+                    self.gates.write(gates..gates + 4 * S::LANES),
+                    self.cells.write(cells..cells + S::LANES),
                     self.hidden.write(start + units.start..start + units.end),
                 )
             };
             for (gate, vector) in [input, forget, candidate, output].into_iter().enumerate() {
-                store(simd, &mut saved[gate * S::WIDTH..], vector);
+                store(simd, &mut saved[gate * S::LANES..], vector);
             }
             store(simd, cells, cell);
-            store_some(simd, states, hidden);
+            store_partial(simd, states, hidden);
             if sizes.precision != Precision::Float32 {
                 let start = (time * sizes.batch + row) * sizes.words(sizes.hidden);
                 let words = start + sizes.words(units.start)..start + sizes.words(units.end);
-                // SAFETY: as above.
-                store_rounded(simd, unsafe { self.hidden_words.write(words) }, hidden, units.len());
+                // SAFETY: this thread alone has this row, and no slice of these words is alive.
+                store_bf16(simd, unsafe { self.hidden_words.write(words) }, hidden, units.len());
             }
         }
     }
+}
+
+/// Adds to a tile the product of rows of `count` words with the panel of a block.
+#[inline(always)]
+fn add_product<S: Simd, const R: usize>(
+    simd: S,
+    sizes: &Sizes,
+    block: usize,
+    tile: &mut [[S::Vector; 4]; R],
+    count: usize,
+    words: &[f32],
+    panels: &[f32],
+) {
+    let left = LeftOperand { words, row: count, step: 1 };
+    accumulate_words(simd, sizes.precision, tile, count, left, &panels[block * count * sizes.gates()..]);
 }
