@@ -276,23 +276,23 @@ unsafe extern "system" fn run<M: Model>(
                 Output::Borrowed(view) => *view,
             };
             // SAFETY: by the interface's contract; the caller gave the value to be written and so is alone with it.
-            let room = unsafe { ffi::borrow_mut::<Tensor, _>(*out) }?;
-            check_room(&ports[index], room, view)?;
-            room.copy_from(view);
+            let target = unsafe { ffi::borrow_mut::<Tensor, _>(*out) }?;
+            check_output(&ports[index], target, view)?;
+            target.copy_from(view);
         }
         Ok(())
     })
 }
 
 /// Refuses a tensor of the caller that cannot take a result.
-fn check_room(port: &Port, room: &Tensor, result: View<'_>) -> Result<()> {
+fn check_output(port: &Port, target: &Tensor, result: View<'_>) -> Result<()> {
     let (kind, name) = ("output", || port.name());
-    if room.element() != result.element() {
-        let (expected, found) = (result.element().to_string(), room.element().to_string());
+    if target.element() != result.element() {
+        let (expected, found) = (result.element().to_string(), target.element().to_string());
         return Err(Error::WrongType { kind, name: name(), expected, found });
     }
-    if room.sizes() != result.shape {
-        let (expected, found) = (format!("{:?}", result.shape), room.shape().to_vec());
+    if target.sizes() != result.shape {
+        let (expected, found) = (format!("{:?}", result.shape), target.shape().to_vec());
         return Err(Error::WrongShape { kind, name: name(), expected, found });
     }
     Ok(())

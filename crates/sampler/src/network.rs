@@ -17,13 +17,13 @@ use crate::{Backend, Engine, Error, Result, adapter::WEIGHTS};
 const INPUTS: [&str; 3] = ["ids", "h", "c"];
 const OUTPUTS: [&str; 3] = ["logits", "h_next", "c_next"];
 
-/// Logits of a run for whose outputs memory is kept. Runs with more take longer than an allocation.
-const PREPARED: usize = 1 << 16;
+/// The most logits of a run whose output buffers are kept. Larger runs take so long that an allocation does not matter.
+const MOST_BUFFERED: usize = 1 << 16;
 
 /// A graph with the state of `batch` texts.
 ///
-/// A run writes to memory of this side of `ort`: logits, and two states in turn, of which one is read while the other is
-/// written. A run of the same shape as the last ones allocates nothing, neither here nor in `ort` nor in `lstm-engine`.
+/// Runs write to buffers that are kept: one for the logits, and two for the state, of which one is read while the other is
+/// written. A run of the same shape as the two before allocates nothing, neither here nor in `ort` nor in `lstm-engine`.
 #[derive(Debug)]
 pub struct Network {
     session: Session,
@@ -37,17 +37,17 @@ pub struct Network {
     zero: [Tensor<f32>; 2],       // (L, N, H)
     state: Option<[DynValue; 2]>, // (L, N, H); none is zero
     logits: Option<DynValue>,     // (T, N, V)
-    /// The memory of outputs for runs of the shape of `ids`, and which of the two the last run wrote.
-    rooms: [Option<Room>; 2],
+    /// Output buffers for runs of the shape of `ids`, and which of the two the last run wrote to.
+    buffers: [Option<OutputBuffers>; 2],
     turn: usize,
 }
 
-/// Options of a run with memory for its outputs.
-struct Room(RunOptions<HasSelectedOutputs>);
+/// Options of a run, with the buffers for its outputs.
+struct OutputBuffers(RunOptions<HasSelectedOutputs>);
 
-impl std::fmt::Debug for Room {
+impl std::fmt::Debug for OutputBuffers {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Room").finish_non_exhaustive()
+        formatter.debug_tuple("OutputBuffers").finish_non_exhaustive()
     }
 }
 
@@ -71,8 +71,8 @@ impl Network {
         Ok(network)
     }
 
-    /// Opens another network of the same model, with a state of its own. With `lstm-engine` they share their weights, and
-    /// this takes next to no time and memory.
+    /// Opens another network of the same model, with its own state. With `lstm-engine` they share their weights, and this
+    /// takes almost no time and memory.
     pub fn another(&self) -> Result<Self> {
         let origin = self.origin.clone();
         let bytes = origin.bytes.clone();
@@ -99,7 +99,7 @@ impl Network {
             zero: zero_state(size, 1)?,
             state: None,
             logits: None,
-            rooms: [None, None],
+            buffers: [None, None],
             turn: 0,
         })
     }
@@ -139,21 +139,24 @@ impl Network {
         let shape = [ids.len() / self.batch, self.batch];
         if self.ids.shape()[..] != shape.map(|length| length as i64) {
             self.ids = ids_tensor(shape[0], shape[1])?;
-            self.rooms = [None, None];
+            self.buffers = [None, None];
         }
         for (slot, id) in self.ids.extract_tensor_mut().1.iter_mut().zip(ids) {
             *slot = i64::from(id);
         }
-        self.turn = 1 - self.turn;
-        let is_small = shape[0] * shape[1] * self.size.vocabulary <= PREPARED;
-        if is_small && self.rooms[self.turn].is_none() {
-            self.rooms[self.turn] = Some(self.room(shape)?);
+        let next = 1 - self.turn;
+        let is_small = shape[0] * shape[1] * self.size.vocabulary <= MOST_BUFFERED;
+        if is_small && self.buffers[next].is_none() {
+            self.buffers[next] = Some(self.output_buffers(shape)?);
         }
-        self.forward(is_small)
+        self.forward(is_small.then_some(next))?;
+        // After a failure the state is still in the other buffers.
+        self.turn = next;
+        Ok(())
     }
 
-    /// Memory for the outputs of runs over (T, N) ids. Both states have their own; logits are read before the next run.
-    fn room(&mut self, [time, batch]: [usize; 2]) -> Result<Room> {
+    /// Output buffers for runs over (T, N) ids. Both share those of the logits, which are read before the next run.
+    fn output_buffers(&mut self, [time, batch]: [usize; 2]) -> Result<OutputBuffers> {
         let shape = [time, batch, self.size.vocabulary];
         let fits = |logits: &DynValue| logits.shape()[..] == shape.map(|length| length as i64);
         let logits = match self.logits.take().filter(fits) {
@@ -163,11 +166,11 @@ impl Network {
         let [h, c] = zero_state(self.size, batch)?;
         let outputs = OutputSelector::default().preallocate(OUTPUTS[0], logits);
         let outputs = outputs.preallocate(OUTPUTS[1], h).preallocate(OUTPUTS[2], c);
-        Ok(Room(RunOptions::new().map_err(failed)?.with_outputs(outputs)))
+        Ok(OutputBuffers(RunOptions::new().map_err(failed)?.with_outputs(outputs)))
     }
 
-    /// Runs on `ids` and the state, to prepared memory if the sizes of the outputs are known to be right.
-    fn forward(&mut self, is_prepared: bool) -> Result<()> {
+    /// Runs on `ids` and the state, and writes to some of the buffers or to new ones.
+    fn forward(&mut self, buffers: Option<usize>) -> Result<()> {
         let [h, c]: [SessionInputValue<'_>; 2] = match &self.state {
             Some([h, c]) => [h.into(), c.into()],
             None => [(&self.zero[0]).into(), (&self.zero[1]).into()],
@@ -182,9 +185,9 @@ impl Network {
                 places.swap(slot, target);
             }
         }
-        let mut outputs = match &self.rooms[self.turn] {
-            Some(Room(options)) if is_prepared => self.session.run_with_options(inputs, options),
-            _ => self.session.run(inputs),
+        let mut outputs = match buffers.and_then(|buffers| self.buffers[buffers].as_ref()) {
+            Some(OutputBuffers(options)) => self.session.run_with_options(inputs, options),
+            None => self.session.run(inputs),
         }
         .map_err(failed)?;
         let mut take = |name| outputs.remove(name).ok_or_else(|| Error::Engine(format!("no output `{name}`")));
@@ -257,7 +260,7 @@ impl Network {
 
     /// One run on the first token: what the graph gives must have the card's sizes, whatever its signature says.
     fn check_run(&mut self) -> Result<()> {
-        self.forward(false)?;
+        self.forward(None)?;
         let found = self.logits().len();
         if found != self.size.vocabulary {
             let complaint =
