@@ -11,10 +11,11 @@ use std::{
 use crate::{
     error::{Error, Result},
     ffi,
+    refusals::Answer,
 };
 use ort_sys::{
-    ExecutionMode, GraphOptimizationLevel, OrtApi, OrtEnv, OrtExecutionProviderDevicePolicy, OrtLoggingFunction,
-    OrtLoggingLevel, OrtRunOptions, OrtSessionOptions, OrtStatusPtr, OrtThreadingOptions,
+    GraphOptimizationLevel, OrtApi, OrtEnv, OrtLoggingFunction, OrtLoggingLevel, OrtRunOptions, OrtSessionOptions,
+    OrtStatusPtr, OrtThreadingOptions,
 };
 
 /// What sessions have in common: `OrtEnv`.
@@ -85,36 +86,36 @@ pub(crate) fn install(api: &mut OrtApi) {
     api.CreateEnvWithCustomLogger = create_env_with_logger;
     api.CreateEnvWithGlobalThreadPools = create_env_with_threads;
     api.CreateEnvWithCustomLoggerAndGlobalThreadPools = create_env_with_logger_and_threads;
-    api.UpdateEnvWithCustomLogLevel = update_log_level;
-    api.EnableTelemetryEvents = ignore_env;
-    api.DisableTelemetryEvents = ignore_env;
+    api.UpdateEnvWithCustomLogLevel = Answer::acceptance();
+    api.EnableTelemetryEvents = Answer::acceptance();
+    api.DisableTelemetryEvents = Answer::acceptance();
     api.ReleaseEnv = release_env;
 
     api.CreateThreadingOptions = create_threading_options;
     api.SetGlobalIntraOpNumThreads = set_global_threads;
-    api.SetGlobalInterOpNumThreads = ignore_global_number;
-    api.SetGlobalSpinControl = ignore_global_number;
+    api.SetGlobalInterOpNumThreads = Answer::acceptance();
+    api.SetGlobalSpinControl = Answer::acceptance();
     api.ReleaseThreadingOptions = release_threading_options;
 
     api.CreateSessionOptions = create_session_options;
     api.CloneSessionOptions = clone_session_options;
     api.SetIntraOpNumThreads = set_threads;
-    api.SetInterOpNumThreads = ignore_number;
+    api.SetInterOpNumThreads = Answer::acceptance();
     api.DisablePerSessionThreads = share_threads;
-    api.SetSessionExecutionMode = ignore_execution_mode;
+    api.SetSessionExecutionMode = Answer::acceptance();
     api.SetSessionGraphOptimizationLevel = set_optimization;
     api.AddSessionConfigEntry = add_entry;
     api.HasSessionConfigEntry = has_entry;
     api.GetSessionConfigEntry = get_entry;
-    api.EnableMemPattern = ignore_options;
-    api.DisableMemPattern = ignore_options;
-    api.EnableCpuMemArena = ignore_options;
-    api.DisableCpuMemArena = ignore_options;
-    api.SetSessionLogId = ignore_text;
-    api.SetSessionLogVerbosityLevel = ignore_number;
-    api.SetSessionLogSeverityLevel = ignore_number;
-    api.SetDeterministicCompute = ignore_flag;
-    api.SessionOptionsSetEpSelectionPolicy = ignore_policy;
+    api.EnableMemPattern = Answer::acceptance();
+    api.DisableMemPattern = Answer::acceptance();
+    api.EnableCpuMemArena = Answer::acceptance();
+    api.DisableCpuMemArena = Answer::acceptance();
+    api.SetSessionLogId = Answer::acceptance();
+    api.SetSessionLogVerbosityLevel = Answer::acceptance();
+    api.SetSessionLogSeverityLevel = Answer::acceptance();
+    api.SetDeterministicCompute = Answer::acceptance();
+    api.SessionOptionsSetEpSelectionPolicy = Answer::acceptance();
     api.ReleaseSessionOptions = release_session_options;
 
     api.CreateRunOptions = create_run_options;
@@ -177,14 +178,6 @@ unsafe extern "system" fn create_env_with_logger_and_threads(
     ffi::guard(|| unsafe { give_env(threads, out) })
 }
 
-unsafe extern "system" fn update_log_level(_: *mut OrtEnv, _: OrtLoggingLevel) -> OrtStatusPtr {
-    OrtStatusPtr::default()
-}
-
-unsafe extern "system" fn ignore_env(_: *const OrtEnv) -> OrtStatusPtr {
-    OrtStatusPtr::default()
-}
-
 unsafe extern "system" fn release_env(env: *mut OrtEnv) {
     // SAFETY: by the interface's contract. Sessions copied what they need.
     unsafe { ffi::release::<Environment, _>(env) }
@@ -201,10 +194,6 @@ unsafe extern "system" fn set_global_threads(options: *mut OrtThreadingOptions, 
         unsafe { ffi::borrow_mut::<ThreadingOptions, _>(options) }?.threads = thread_count(threads)?;
         Ok(())
     })
-}
-
-unsafe extern "system" fn ignore_global_number(_: *mut OrtThreadingOptions, _: c_int) -> OrtStatusPtr {
-    OrtStatusPtr::default()
 }
 
 unsafe extern "system" fn release_threading_options(options: *mut OrtThreadingOptions) {
@@ -307,33 +296,6 @@ unsafe extern "system" fn get_entry(
         unsafe { ffi::array_mut(value.cast(), entry.len()) }?.copy_from_slice(entry);
         Ok(())
     })
-}
-
-unsafe extern "system" fn ignore_options(_: *mut OrtSessionOptions) -> OrtStatusPtr {
-    OrtStatusPtr::default()
-}
-
-unsafe extern "system" fn ignore_number(_: *mut OrtSessionOptions, _: c_int) -> OrtStatusPtr {
-    OrtStatusPtr::default()
-}
-
-unsafe extern "system" fn ignore_flag(_: *mut OrtSessionOptions, _: bool) -> OrtStatusPtr {
-    OrtStatusPtr::default()
-}
-
-unsafe extern "system" fn ignore_text(_: *mut OrtSessionOptions, _: *const c_char) -> OrtStatusPtr {
-    OrtStatusPtr::default()
-}
-
-unsafe extern "system" fn ignore_execution_mode(_: *mut OrtSessionOptions, _: ExecutionMode) -> OrtStatusPtr {
-    OrtStatusPtr::default()
-}
-
-unsafe extern "system" fn ignore_policy(
-    _: *mut OrtSessionOptions,
-    _: OrtExecutionProviderDevicePolicy,
-) -> OrtStatusPtr {
-    OrtStatusPtr::default()
 }
 
 unsafe extern "system" fn release_session_options(options: *mut OrtSessionOptions) {

@@ -8,29 +8,39 @@ use ort_sys::{OrtApi, OrtStatusPtr};
 use crate::{error::Error, ffi};
 
 /// Carries the name of an entry in a type, which a function pointer cannot hold.
-trait Entry {
+pub(crate) trait Entry {
     const NAME: &'static str;
 }
 
-/// A function type of the table for which a refusing function exists.
-trait Refusal {
+/// A function type of the table, of which there is a function that refuses and one that does nothing.
+pub(crate) trait Answer {
     fn refusal<E: Entry>() -> Self;
+
+    /// Accepts a call without effect.
+    fn acceptance() -> Self;
 }
 
-macro_rules! refusals {
+macro_rules! answers {
     ($(($($argument:ident)*))*) => {$(
-        impl<$($argument),*> Refusal for unsafe extern "system" fn($($argument),*) -> OrtStatusPtr {
+        impl<$($argument),*> Answer for unsafe extern "system" fn($($argument),*) -> OrtStatusPtr {
             fn refusal<E: Entry>() -> Self {
                 unsafe extern "system" fn refuse<E: Entry, $($argument),*>($(_: $argument),*) -> OrtStatusPtr {
                     ffi::status(&Error::NotImplemented(E::NAME))
                 }
                 refuse::<E, $($argument),*>
             }
+
+            fn acceptance() -> Self {
+                unsafe extern "system" fn accept<$($argument),*>($(_: $argument),*) -> OrtStatusPtr {
+                    OrtStatusPtr::default()
+                }
+                accept::<$($argument),*>
+            }
         }
     )*};
 }
 
-refusals! {
+answers! {
     (A) (A B) (A B C) (A B C D) (A B C D F) (A B C D F G) (A B C D F G H) (A B C D F G H I) (A B C D F G H I J)
     (A B C D F G H I J K) (A B C D F G H I J K L) (A B C D F G H I J K L M)
 }
@@ -46,7 +56,7 @@ macro_rules! table {
                 impl Entry for Named {
                     const NAME: &'static str = stringify!($name);
                 }
-                Refusal::refusal::<Named>()
+                Answer::refusal::<Named>()
             },)*
             ..ort_sys::stub::api()
         }
