@@ -63,6 +63,38 @@ fn networks_of_different_models_share_nothing() {
     assert_eq!([read(&mut first, &[1, 2]), read(&mut second, &[1, 2])], [stateful, window]);
 }
 
+/// A field of a protobuf message.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut field = vec![number << 3 | 2];
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        field.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    field.push(length as u8);
+    [field, bytes.to_vec()].concat()
+}
+
+#[cfg(not(feature = "rten"))] // the messages are those of lstm-engine
+#[test]
+fn a_hostile_graph_with_a_good_card_is_refused() {
+    // Issue 12's files, as a second part of the graph of a model: parts of one message add up.
+    let text = |number, text: &str| field(number, text.as_bytes());
+    let outputs: Vec<u8> = (0..1_000_000).flat_map(|index| text(2, &index.to_string())).collect();
+    let split = field(1, &[text(1, "logits"), outputs, text(4, "Split")].concat());
+    let product = field(1, &[text(1, "logits"), text(1, "none"), text(2, "product"), text(4, "MatMul")].concat());
+    let none = field(5, &[&[1 << 3, 0, 1 << 3, 21, 2 << 3, 1][..], &text(8, "none"), &field(9, &[])].concat());
+    for (part, message) in [
+        (split, "more than 16384 nodes and values"),
+        ([product, none].concat(), "the operator MatMul (node 11): its weights have a dimension of 0"),
+    ] {
+        let mut bytes = std::fs::read(format!("{}/tests/data/stateful.onnx", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        bytes.extend(field(7, &part));
+        let error = Model::from_bytes(&bytes, &Engine::default()).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
 #[test]
 fn a_state_survives_a_change_of_shape() {
     let mut network = model("stateful").network;
