@@ -34,7 +34,7 @@
 //!   instructions; ours are `#[inline(always)]`. `pulp` would bring five crates into the sampler (bytemuck, `libm`,
 //!   num-complex, paste, reborrow).
 //!
-//! With either, the missing parts would be a second trait beside the first. The types here are 400 lines.
+//! With either, the missing parts would be a second trait beside the first. The types here are some 450 lines.
 
 #![expect(
     unsafe_code,

@@ -1,6 +1,6 @@
 //! What the tests of several modules need.
 
-use crate::Workers;
+use crate::workers::Workers;
 
 /// Threads that start anew for each call.
 pub(crate) struct Threads(pub(crate) usize);

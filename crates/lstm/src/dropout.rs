@@ -1,29 +1,29 @@
-//! What a training step leaves out at random, so that no unit can count on another one.
+//! Dropout (Srivastava et al. 2014): training steps set random numbers to zero, so that units cannot rely on each other.
 //!
-//! Masks hold zeros and 1 / (1 − rate): what is left is scaled up, and nothing changes when the network is used (Srivastava
-//! et al. 2014). They are a function of the seed alone: the same seed leaves out the same places on any machine, with any
-//! number of threads, in every [`Implementation`](crate::Implementation).
+//! Masks hold zeros and 1 / (1 − rate): what is kept is scaled up, and inference needs no change. A mask is a function of the
+//! seed alone: the same seed gives the same mask on any machine, with any number of threads, in every
+//! [`Implementation`](crate::Implementation).
 
 use candle_core::{Device, Result, Tensor};
 
-/// The rates, each from 0 (nothing is left out) up to but not including 1, and the seed of one step's masks.
+/// Dropout probabilities, each from 0 (none) up to but not including 1, and the seed of one step's masks.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Dropout {
-    /// Of the embedded input's numbers; a one-hot input has none to leave out.
+    /// Of the embedded input; a one-hot input has no dropout.
     pub input: f32,
-    /// Of the hidden states that one layer hands to the next.
+    /// Of the hidden states between layers.
     pub between: f32,
-    /// Of the hidden states that the last layer hands to the dense layer.
+    /// Of the hidden states that the dense layer reads.
     pub output: f32,
     /// Of the recurrent weights: `DropConnect`, for the whole sequence (Merity, Keskar and Socher 2017, section 2).
     pub recurrent: f32,
-    /// Whether one mask serves all time steps of a sequence (Gal and Ghahramani 2016); otherwise each has its own.
+    /// Whether all time steps of a sequence share one mask (Gal and Ghahramani 2016); otherwise each has its own.
     pub variational: bool,
     /// Seed of this step's masks.
     pub seed: u64,
 }
 
-/// A mask's place in the network, so that each has random numbers of its own.
+/// A mask's place in the network: each has random numbers of its own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Place {
     Input,
@@ -34,7 +34,7 @@ pub(crate) enum Place {
 }
 
 impl Dropout {
-    /// The mask over what a layer of `layers` hands on, (N, H) for one that serves all time steps, otherwise (T, N, H).
+    /// The mask over the hidden states of a layer of `layers`: (N, H) if all time steps share it, otherwise (T, N, H).
     pub(crate) fn hidden_mask(&self, layer: usize, layers: usize, [time, batch, size]: [usize; 3]) -> Option<Vec<f32>> {
         let rate = if layer + 1 == layers { self.output } else { self.between };
         let steps = if self.variational { 1 } else { time };
@@ -81,7 +81,7 @@ impl Dropout {
             Place::Hidden(layer) => 2 * layer as u64 + 1,
             Place::Recurrent(layer) => 2 * layer as u64 + 2,
         };
-        // A 16-bit number below this is left out, and what is kept makes up for just that share.
+        // 16-bit numbers below this are dropped; the scale of the others makes up for exactly that share.
         let threshold = (f64::from(rate) * DRAWS).round().min(DRAWS - 1.0);
         let kept = (DRAWS / (DRAWS - threshold)) as f32;
         let threshold = threshold as u64;
@@ -106,7 +106,7 @@ const DRAWS: f64 = 65_536.0;
 /// 2⁶⁴ divided by the golden ratio.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The output function of `SplitMix64` (Steele, Lea and Flood 2014): each bit of the result hangs on every bit of `state`.
+/// The output function of `SplitMix64` (Steele, Lea and Flood 2014): each bit of the result depends on every bit of `state`.
 fn mixed(state: u64) -> u64 {
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

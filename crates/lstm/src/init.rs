@@ -1,4 +1,4 @@
-//! The first weights: Keras' defaults, drawn from a seed.
+//! Initial weights: Keras' defaults, drawn from a seed.
 
 use std::f64::consts::TAU;
 
@@ -15,42 +15,47 @@ use crate::{
     ops::Pool,
 };
 
-/// A network with the weights that Keras would start from (`glorot_uniform`, `orthogonal`, `unit_forget_bias`).
-pub fn network(size: &ModelSize, seed: u64, device: &Device) -> Result<CharLstm> {
-    check_size(size)?;
-    let ModelSize { vocabulary, hidden, .. } = *size;
-    let mut draws = Draws(ChaCha8Rng::seed_from_u64(seed));
-    let embedding = match size.embedding_size() {
-        None => None,
-        Some(size) => {
-            let numbers = draws.uniform(vocabulary * size, 0.05);
-            Some(Var::from_vec(numbers, (vocabulary, size), device)?) // (V, E)
-        }
-    };
-    let layers = (0..size.layers)
-        .map(|index| {
-            let input = size.input_size(index);
-            let mut weights = draws.glorot(input, 4 * hidden); // (I, 4H)
-            weights.extend(draws.orthogonal(hidden, 4 * hidden)); // (I + H, 4H)
-            weights.extend((0..4 * hidden).map(|column| if column / hidden == 1 { 1.0 } else { 0.0 }));
-            let weights = Tensor::from_vec(weights, (input + hidden + 1, 4 * hidden), device)?;
-            Ok(Layer { weights: Var::from_tensor(&weights)?, input, memory: LayerMemory::default() }) // (I + H + 1, 4H)
+impl CharLstm {
+    /// A network with Keras' default initial weights, drawn from `seed`: the same seed gives the same weights anywhere.
+    ///
+    /// Kernels are Glorot-uniform, recurrent kernels orthogonal, biases zero but one at the forget gates, embeddings
+    /// uniform in ±0.05.
+    pub fn init(size: &ModelSize, seed: u64, device: &Device) -> Result<Self> {
+        check_size(size)?;
+        let ModelSize { vocabulary, hidden, .. } = *size;
+        let mut draws = Draws(ChaCha8Rng::seed_from_u64(seed));
+        let embedding = match size.embedding_size() {
+            None => None,
+            Some(size) => {
+                let numbers = draws.uniform(vocabulary * size, 0.05);
+                Some(Var::from_vec(numbers, (vocabulary, size), device)?) // (V, E)
+            }
+        };
+        let layers = (0..size.layers)
+            .map(|index| {
+                let input = size.input_size(index);
+                let mut weights = draws.glorot(input, 4 * hidden); // (I, 4H)
+                weights.extend(draws.orthogonal(hidden, 4 * hidden)); // (I + H, 4H)
+                weights.extend((0..4 * hidden).map(|column| if column / hidden == 1 { 1.0 } else { 0.0 }));
+                let weights = Tensor::from_vec(weights, (input + hidden + 1, 4 * hidden), device)?;
+                Ok(Layer { weights: Var::from_tensor(&weights)?, input, memory: LayerMemory::default() }) // (I + H + 1, 4H)
+            })
+            .collect::<Result<_>>()?;
+        let output_weight = match size.input {
+            InputEncoding::TiedEmbedding => None,
+            _ => Some(Var::from_vec(draws.glorot(hidden, vocabulary), (hidden, vocabulary), device)?), // (H, V)
+        };
+        let output_bias = Var::from_vec(vec![0f32; vocabulary], vocabulary, device)?; // (V)
+        Ok(Self {
+            size: *size,
+            implementation: Implementation::of(device),
+            embedding,
+            layers,
+            output_weight,
+            output_bias,
+            memory: Pool::default(),
         })
-        .collect::<Result<_>>()?;
-    let output_weight = match size.input {
-        InputEncoding::TiedEmbedding => None,
-        _ => Some(Var::from_vec(draws.glorot(hidden, vocabulary), (hidden, vocabulary), device)?), // (H, V)
-    };
-    let output_bias = Var::from_vec(vec![0f32; vocabulary], vocabulary, device)?; // (V)
-    Ok(CharLstm {
-        size: *size,
-        implementation: Implementation::of(device),
-        embedding,
-        layers,
-        output_weight,
-        output_bias,
-        memory: Pool::default(),
-    })
+    }
 }
 
 /// A stream of random numbers.
@@ -102,7 +107,7 @@ impl Draws {
     }
 }
 
-/// The inner product, summed in eight strands so that the compiler can use vector registers.
+/// The inner product in eight interleaved sums, which the compiler can keep in vector registers.
 fn dot(left: &[f64], right: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     for (left, right) in left.chunks(8).zip(right.chunks(8)) {

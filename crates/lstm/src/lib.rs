@@ -1,8 +1,9 @@
 //! The network: a character LSTM in candle, from token ids to one logit per token of the vocabulary.
 //!
 //! [`CharLstm`] holds the weights and runs the sequence; [`naive`] is the reference it is held against, the equations
-//! written in candle's ordinary ops. Weights go out and come in under PyTorch's names and shapes
-//! ([`model_card::tensors`]), whatever the layout in memory. This crate knows nothing of files, corpora or loops.
+//! written in candle's ordinary ops. The fast path is crate `kernels` behind candle's custom ops. Weights have PyTorch's names
+//! and shapes ([`model_card::tensors`]) outside, whatever the layout in memory. This crate knows nothing of files, corpora or
+//! loops.
 //!
 //! ```
 //! use candle_core::{Device, Tensor};

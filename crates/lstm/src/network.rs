@@ -1,4 +1,4 @@
-//! The network's weights as variables, and the way from ids to logits through them.
+//! The network: its weights as variables, and the computation from ids to logits.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,20 +7,20 @@ use kernels::{Precision, training::HeadMemory};
 use model_card::ModelSize;
 
 use crate::{
-    Dropout, Error, Result, init, naive,
+    Dropout, Error, Result, naive,
     ops::{self, Head, Link, Pool, Processor, Sequence, Source, Steps, stepwise},
 };
 
 /// Which time steps get logits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outputs {
-    /// The last one alone: logits (N, V).
+    /// Only the last: logits (N, V).
     Last,
-    /// Every one: logits (N, T, V).
+    /// All: logits (N, T, V).
     All,
 }
 
-/// What the layers remember after a sequence.
+/// The state of the layers after a sequence.
 #[derive(Debug, Clone)]
 pub struct State {
     /// Hidden states, (L, N, H).
@@ -36,7 +36,7 @@ impl State {
         Ok(Self { hidden: zeros.clone(), cell: zeros })
     }
 
-    /// The same numbers without the graph behind them, so that truncated back-propagation stops here.
+    /// The same numbers detached from the graph: truncated back-propagation stops here.
     #[must_use]
     pub fn detach(&self) -> Self {
         Self { hidden: self.hidden.detach(), cell: self.cell.detach() }
@@ -50,23 +50,23 @@ pub enum Implementation {
     Naive,
     /// Crate `kernels`: one op per layer.
     Fused(Processor),
-    /// One op a layer, with one matrix product and one pointwise kernel a time step: for GPUs, and slow on a CPU.
+    /// One op per layer, with one matrix product and one pointwise kernel per time step: for GPUs, and slow on a CPU.
     Stepwise,
 }
 
 impl Implementation {
-    /// The fastest one on a device.
+    /// The fastest on a device.
     pub(crate) fn of(device: &Device) -> Self {
         if device.is_cpu() { Self::Fused(Processor::detect()) } else { Self::Stepwise }
     }
 }
 
-/// A layer's weights in the layout of this crate: inputs along the rows, so that a token's row is one piece of memory.
+/// A layer's weights in the layout of this crate: one row per input, so that a token's row is contiguous.
 #[derive(Debug, Clone)]
 pub(crate) struct Layer {
-    /// Input weight, recurrent weight and bias, one under the other: (I + H + 1, 4H), gates in the order i, f, g, o.
+    /// Input weight, recurrent weight and bias, stacked: (I + H + 1, 4H), gates in the order i, f, g, o.
     ///
-    /// One variable a layer, because an optimiser pays per variable.
+    /// One variable per layer, because an optimizer pays per variable.
     pub(crate) weights: Var,
     /// I: length of the input vector, or tokens where the input is one-hot.
     pub(crate) input: usize,
@@ -74,12 +74,12 @@ pub(crate) struct Layer {
     pub(crate) memory: LayerMemory,
 }
 
-/// Memory of a layer's fused op: its own, and the steps that it hands on.
+/// Memory of a layer's fused op: its own, and the steps that the next layer reads.
 pub(crate) type LayerMemory = (Pool<ops::LayerMemory>, Pool<Steps>);
 
 /// A character LSTM: token ids in, `layers` LSTM layers, a dense layer to one logit per token.
 ///
-/// The equations are those of PyTorch's `nn.LSTM` and Keras' `LSTM`, with one bias vector a layer. See [`naive`].
+/// The equations are those of PyTorch's `nn.LSTM` and Keras' `LSTM`, with one bias vector per layer. See [`naive`].
 #[derive(Debug, Clone)]
 pub struct CharLstm {
     pub(crate) size: ModelSize,
@@ -87,7 +87,7 @@ pub struct CharLstm {
     /// (V, E), for an embedded input.
     pub(crate) embedding: Option<Var>,
     pub(crate) layers: Vec<Layer>,
-    /// (H, V); none where the embedding serves.
+    /// (H, V); none where the embedding is the output weight.
     pub(crate) output_weight: Option<Var>,
     /// (V)
     pub(crate) output_bias: Var,
@@ -96,22 +96,14 @@ pub struct CharLstm {
 }
 
 impl CharLstm {
-    /// A network with Keras' default initial weights, drawn from `seed`: the same seed gives the same weights anywhere.
-    ///
-    /// Kernels are Glorot-uniform, recurrent kernels orthogonal, biases zero but one at the forget gates, embeddings
-    /// uniform in ±0.05.
-    pub fn init(size: &ModelSize, seed: u64, device: &Device) -> Result<Self> {
-        init::network(size, seed, device)
-    }
-
-    /// The same network, weights shared, computed in another way. A new network takes the fastest there is.
+    /// The same network, sharing its weights, with another implementation. A new network has the fastest.
     #[must_use]
     pub fn with_implementation(&self, implementation: Implementation) -> Self {
         Self { implementation, ..self.clone() }
     }
 
-    /// The same network, weights shared, with the operands of the fused kernels' matrix products rounded or not. The other
-    /// implementations take them as they are.
+    /// The same network, sharing its weights, with another precision of the operands of the fused kernels' matrix products.
+    /// Other implementations do not round.
     #[must_use]
     pub fn with_precision(&self, precision: Precision) -> Self {
         match self.implementation {
@@ -132,16 +124,16 @@ impl CharLstm {
         self.output_bias.device()
     }
 
-    /// Everything that is trained, for an optimiser: one variable a layer, one for an embedding, two for the output (one
-    /// where its weight is the embedding).
+    /// All trainable variables, for an optimizer: one per layer, one for an embedding, two for the output (one where its
+    /// weight is the embedding).
     ///
-    /// Their order and shapes are this crate's own; [`CharLstm::tensors`] is the form for others.
+    /// Their order and shapes are internal; [`CharLstm::tensors`] has the stable form.
     pub fn variables(&self) -> Vec<Var> {
         let layers = self.layers.iter().map(|layer| &layer.weights);
         self.embedding.iter().chain(layers).chain(&self.output_weight).chain([&self.output_bias]).cloned().collect()
     }
 
-    /// Logits after `ids` (N, T) of u32, and the state they leave behind.
+    /// Logits after `ids` (N, T) of u32, and the state after them.
     ///
     /// Logits are (N, V) for [`Outputs::Last`] and (N, T, V) for [`Outputs::All`]. Without a state the sequence starts
     /// from zeros; gradients flow into a given state unless it is detached.
@@ -155,10 +147,10 @@ impl CharLstm {
         Ok((logits, state))
     }
 
-    /// Mean cross-entropy in nats of the tokens `targets` after `ids` (N, T), and the state behind the sequence.
+    /// Mean cross-entropy in nats of the tokens `targets` after `ids` (N, T), and the state after the sequence.
     ///
-    /// Targets are u32, (N) for [`Outputs::Last`] and (N, T) for [`Outputs::All`]. This is the way to train: it spares the
-    /// passes over the logits that a loss of candle's ordinary ops takes.
+    /// Targets are u32, (N) for [`Outputs::Last`] and (N, T) for [`Outputs::All`]. Train with this: it saves the
+    /// passes over the logits that a loss from candle's ordinary ops takes.
     pub fn loss(
         &self,
         ids: &Tensor,
@@ -169,7 +161,7 @@ impl CharLstm {
         self.loss_with_dropout(ids, targets, state, outputs, &Dropout::default())
     }
 
-    /// [`CharLstm::loss`] of the network without what `dropout` leaves out.
+    /// [`CharLstm::loss`] with dropout.
     pub fn loss_with_dropout(
         &self,
         ids: &Tensor,
@@ -197,7 +189,7 @@ impl CharLstm {
         }
     }
 
-    /// A layer's weights, (I + H + 1, 4H), without the recurrent ones that are left out.
+    /// A layer's weights, (I + H + 1, 4H), with dropout of the recurrent ones.
     fn weights(&self, layer: usize, dropout: &Dropout) -> candle_core::Result<Tensor> {
         let Layer { weights, input, .. } = &self.layers[layer];
         match dropout.weight_mask(layer, *input, self.size.hidden, self.device())? {
@@ -206,7 +198,7 @@ impl CharLstm {
         }
     }
 
-    /// The tokens' learned vectors (T, N, E) for ids (N, T), without what is left out.
+    /// Embeddings (T, N, E) of ids (N, T), with dropout.
     fn embedded(&self, embedding: &Var, ids: &Tensor, dropout: &Dropout) -> candle_core::Result<Tensor> {
         let vectors = naive::rows(embedding, &ids.t()?.contiguous()?)?; // (T, N, E)
         match dropout.input_mask(vectors.dims3()?.into(), self.device())? {
@@ -239,7 +231,7 @@ impl CharLstm {
         }
     }
 
-    /// [`CharLstm::run`] by the kernels.
+    /// [`CharLstm::run`] by the fused kernels.
     fn run_fused(
         &self,
         processor: Processor,
@@ -294,7 +286,7 @@ impl CharLstm {
         Ok((result, State { hidden: states.get(0)?, cell: states.get(1)? }))
     }
 
-    /// Hidden states of the last layer, (N, H) or (T, N, H), and the state behind them, as tensors.
+    /// Hidden states of the last layer, (N, H) or (T, N, H), and the state after them, as tensors.
     fn hidden(
         &self,
         ids: &Tensor,
@@ -349,7 +341,7 @@ impl CharLstm {
     }
 }
 
-/// [`naive::layer`] by one op.
+/// [`naive::layer`] as one op.
 fn stepwise_layer(
     input: &naive::Input,
     weights: &Tensor,
@@ -362,7 +354,7 @@ fn stepwise_layer(
     Ok((packed.narrow(0, 0, time)?, packed.get(time)?))
 }
 
-/// Refuses a network of nothing.
+/// Refuses sizes of zero.
 pub(crate) fn check_size(size: &ModelSize) -> Result<()> {
     if size.vocabulary * size.hidden * size.layers * size.input_size(0) == 0 {
         Err(Error::ZeroSize(*size))
@@ -371,7 +363,7 @@ pub(crate) fn check_size(size: &ModelSize) -> Result<()> {
     }
 }
 
-/// N and T of a batch of ids.
+/// N and T of a batch of ids; neither may be zero.
 fn check_ids(ids: &Tensor) -> Result<(usize, usize)> {
     match *ids.dims() {
         [batch, time] if batch > 0 && time > 0 => Ok((batch, time)),

@@ -1,4 +1,4 @@
-//! Weights under PyTorch's names and shapes, out of the network's variables and back.
+//! Weights under PyTorch's names and shapes, from the network's variables and back.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -35,7 +35,7 @@ impl CharLstm {
     }
 
     /// A network with the weights of a checkpoint: named tensors as [`CharLstm::tensors`] gives them, or as PyTorch
-    /// does, whose two biases act as their sum. Tensors of other names are left alone.
+    /// does, whose two biases act as their sum. Tensors of other names are ignored.
     pub fn load(
         tensors: impl IntoIterator<Item = (String, Tensor)>,
         size: &ModelSize,
@@ -81,12 +81,12 @@ impl CharLstm {
     }
 }
 
-/// A copy of its own with the axes swapped.
+/// A contiguous copy with the axes swapped.
 fn transposed(matrix: &Tensor) -> Result<Tensor> {
     Ok(matrix.t()?.force_contiguous()?)
 }
 
-/// A variable of its own, whatever views or graph the tensor is part of.
+/// A new variable, whatever views or graph the tensor is part of.
 fn variable(tensor: &Tensor) -> Result<Var> {
     Ok(Var::from_tensor(&tensor.detach().force_contiguous()?)?)
 }

@@ -265,9 +265,9 @@ fn masks_are_repeated_for_all_time_steps_or_have_one_for_each() {
     let processor = Processor { instructions: Instructions::detect(), precision: Precision::Float32, workers: &Alone };
     let mut steps = [1.0, 2.0, 3.0, 4.0];
     apply_mask(&processor, 2, &mut steps, &[0.0, 2.0]);
-    assert_eq!(steps, [0.0, 4.0, 0.0, 8.0]);
+    assert_eq!(steps[..], [0.0, 4.0, 0.0, 8.0]);
     apply_mask(&processor, 2, &mut steps, &[1.0, 0.5, 1.0, 2.0]);
-    assert_eq!(steps, [0.0, 2.0, 0.0, 16.0]);
+    assert_eq!(steps[..], [0.0, 2.0, 0.0, 16.0]);
 }
 
 /// Applies an update on every instruction set and compares each number with `expected(old, clipped gradient, square)`.

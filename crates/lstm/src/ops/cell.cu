@@ -1,4 +1,4 @@
-// One time step of the cell, pointwise: a thread a hidden unit of a row. The CPU's twin is in cell.rs.
+// One time step of the cell, pointwise: one thread per hidden unit of a row. The CPU's twin is in cell.rs.
 
 __device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 

@@ -1,26 +1,26 @@
 //! One time step of the cell as two pointwise ops, forward and backward, for devices where every op is a launch.
 //!
-//! The loops over memory here are plain: on a CPU they are there to be tested. On a GPU the same two functions are kernels,
-//! compiled at run time by NVRTC through candle's device.
+//! The loops here are plain: on a CPU they only serve the tests. On a GPU the same two functions are kernels, compiled at run
+//! time by NVRTC through candle's device.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, bail};
 
 use super::tensors::floats;
 
-/// Blocks of (N, H) that [`CellForward`] gives: i, f, g, o after activation, the cell, the hidden, the cell before.
+/// Blocks (N, H) in the result of [`CellForward`]: i, f, g, o after activation, cell state, hidden state, previous cell state.
 pub const BLOCKS: usize = 7;
-/// Which of them is the cell state.
+/// The index of the cell state among them.
 pub const CELL: usize = 4;
-/// Which of them is the hidden state.
+/// The index of the hidden state among them.
 pub const HIDDEN: usize = 5;
 
-/// From what the input and what the hidden state add to the gates, (N, 4H) each, and the cell state before, (N, H): all
-/// of [`BLOCKS`], (7, N, H).
+/// Computes all [`BLOCKS`], (7, N, H), from the input's and the hidden state's part of the pre-activations, (N, 4H) each, and
+/// the previous cell state, (N, H).
 #[derive(Debug)]
 pub struct CellForward;
 
-/// From [`CellForward`]'s result and the gradients of the hidden and of the cell state, (N, H) each: the gradients of the
-/// gates, (N, 4H), and after them that of the cell state before, (N, H), in one row of numbers.
+/// Computes the gradients of the gates, (N, 4H), followed by that of the previous cell state, (N, H), flattened into one
+/// tensor, from [`CellForward`]'s result and the gradients of the hidden and of the cell state, (N, H) each.
 #[derive(Debug)]
 pub struct CellBackward;
 

@@ -19,7 +19,7 @@ use candle_core::{
 const SOURCE: &str = include_str!("cell.cu");
 
 /// Runs the kernel `name` with one thread for each of `count` hidden units of a batch. All kernels take `count`, the hidden
-/// size, three operands and a result of `length` floats, which it fills.
+/// size, three operands and a result of `length` floats, which they fill.
 pub fn launch(
     name: &str,
     count: usize,
@@ -61,7 +61,7 @@ pub fn launch(
 mod tests {
     use super::*;
 
-    /// Takes NVRTC, which needs no GPU.
+    /// Needs NVRTC, but no GPU.
     #[test]
     fn the_kernels_compile() {
         let ptx = nvrtc::compile_ptx(SOURCE).expect("cell.cu compiles").to_src();

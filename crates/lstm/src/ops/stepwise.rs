@@ -1,8 +1,8 @@
-//! A layer's sequence as one op for GPUs: a matrix product and one pointwise kernel a time step, weight gradients as one
-//! tall product.
+//! A layer's sequence as one op for GPUs: a matrix product and one pointwise kernel per time step, and one tall product for
+//! the weight gradients.
 //!
 //! The pass itself is written in candle's tensors, detached from the graph, so that the same code runs on any device; the
-//! op puts the result into the graph and knows its gradients.
+//! op puts the result into the graph and computes its gradients.
 
 use std::sync::Mutex;
 
@@ -13,7 +13,7 @@ use super::{
     memory::lock,
 };
 
-/// Hidden states of all time steps and below them the final cell state, (T + 1, N, H).
+/// Hidden states of all time steps and after them the final cell state, (T + 1, N, H).
 ///
 /// `input` is ids (T, N) of u32 or vectors (T, N, I), `weights` are (I + H + 1, 4H), and `state` is the hidden and the cell
 /// state before the first step, (2, N, H). Good for one backward pass.
@@ -39,7 +39,7 @@ pub fn layer(input: &Tensor, weights: &Tensor, state: &Tensor) -> Result<Tensor>
     input.apply_op3(weights, state, op)
 }
 
-/// A layer's weights, cut up.
+/// The parts of a layer's weights.
 struct Parts {
     /// (I, 4H)
     input: Tensor,
@@ -58,7 +58,7 @@ impl Parts {
         })
     }
 
-    /// What the input adds to the gates, (T, N, 4H).
+    /// The input's part of the pre-activations, bias included, (T, N, 4H).
     fn project(&self, input: &Tensor, ids: bool) -> Result<Tensor> {
         let (time, batch) = (input.dim(0)?, input.dim(1)?);
         let rows = if ids {
@@ -70,11 +70,11 @@ impl Parts {
     }
 }
 
-/// The pass as an op, computed before it is applied.
+/// The pass as an op. It is computed before the op is applied.
 struct Stepwise {
     ids: bool,
     output: Mutex<Option<Tensor>>,
-    /// What [`CellForward`] gave, a time step each.
+    /// Results of [`CellForward`], one per time step.
     saved: Mutex<Option<Vec<Tensor>>>,
 }
 
