@@ -1,5 +1,4 @@
-//! Writes an ONNX file of a network that has learnt nothing: what a trained one of its sizes costs to run can be
-//! measured on it.
+//! Writes an ONNX file of an untrained network, to measure what a trained one of the same size costs to run.
 //!
 //!     cargo run --release -p onnx-export --example untrained -- 2 512 2x512.onnx
 
@@ -11,13 +10,14 @@ use lstm::CharLstm;
 use model_card::{Context as Seen, FORMAT_VERSION, InputEncoding, ModelCard, ModelSize, Provenance, Unit, Vocabulary};
 use onnx_export::{Checkpoint, export};
 
-/// The 65 characters of a play: letters, a line's end, a space, and what marks a sentence.
+/// The 65 characters of a play: letters, a line end, a space and punctuation.
 const CHARACTERS: &str = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [layers, hidden, output] = &*arguments else { anyhow::bail!("usage: untrained LAYERS HIDDEN FILE") };
-    let (layers, hidden) = (layers.parse().context("LAYERS is a number")?, hidden.parse().context("HIDDEN is one")?);
+    let (layers, hidden) =
+        (layers.parse().context("LAYERS must be a number")?, hidden.parse().context("HIDDEN must be a number")?);
     let vocabulary = Vocabulary::from_text(Unit::Char, CHARACTERS);
     let size = ModelSize { vocabulary: vocabulary.len(), hidden, layers, input: InputEncoding::OneHot };
     let tensors = CharLstm::init(&size, 1, &Device::Cpu)?.tensors()?.into_iter().collect();

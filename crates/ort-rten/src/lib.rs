@@ -1,76 +1,30 @@
 #![doc = include_str!("../README.md")]
-#![expect(unsafe_code, reason = "the C interface of ONNX Runtime is raw pointers")]
 
-mod build;
-mod element;
-mod error;
-mod ffi;
-mod header;
-mod large_pages;
-#[cfg(feature = "onnxruntime")]
-mod library;
-mod memory;
-mod messages;
 mod model;
-mod options;
-mod plan;
+mod operators;
 mod pool;
-mod refusals;
-mod session;
-mod tensor;
-mod types;
-mod wire;
+mod unpack;
 
-#[cfg(feature = "onnxruntime")]
-pub use library::library_api;
-pub use ort_sys;
+use std::{ffi::CStr, marker::PhantomData};
+
+use ort_backend::{Engine, ModelSource, Options, Result, ort_sys};
+
+pub use model::RtenModel;
+pub use operators::{AllOperators, Operators, RecurrentOperators};
+pub use ort_backend;
+pub use pool::within_pool;
 pub use rten;
 
-pub use large_pages::LargePages;
-pub use pool::within_pool;
-
-/// A set of operators that models may use.
-///
-/// The linker leaves out the operators that no set names. [`rten::op_registry!`] writes a set down:
-///
-/// ```
-/// use ort_rten::{Operators, rten};
-///
-/// struct Perceptron;
-///
-/// impl Operators for Perceptron {
-///     fn registry() -> rten::OpRegistry {
-///         rten::op_registry!(MatMul, Add, Relu)
-///     }
-/// }
-///
-/// let api = ort_rten::api_with_operators::<Perceptron>(); // for `ort::set_api`
-/// ```
-pub trait Operators: 'static {
-    /// Makes the set; called once for every model that is opened.
-    fn registry() -> rten::OpRegistry;
-}
-
-/// Every operator that rten has without further features.
+/// rten as an engine behind `ort`, with the operators of `O`.
 #[derive(Debug, Clone, Copy)]
-pub struct AllOperators;
+pub struct Rten<O: Operators>(PhantomData<O>);
 
-impl Operators for AllOperators {
-    fn registry() -> rten::OpRegistry {
-        rten::OpRegistry::with_all_ops()
-    }
-}
+impl<O: Operators> Engine for Rten<O> {
+    const NAME: &'static CStr = c"ort-rten over rten 0.27";
+    type Model = RtenModel;
 
-/// The operators of recurrent networks over ids: a table look-up, LSTM layers, an output layer, and what shapes need.
-#[derive(Debug, Clone, Copy)]
-pub struct RecurrentOperators;
-
-impl Operators for RecurrentOperators {
-    fn registry() -> rten::OpRegistry {
-        rten::op_registry!(
-            Add, Cast, Concat, Flatten, Gather, Gemm, Identity, LSTM, MatMul, OneHot, Reshape, Shape, Slice, Split,
-            Squeeze, Transpose, Unsqueeze
-        )
+    fn open(source: ModelSource<'_>, options: &Options) -> Result<RtenModel> {
+        RtenModel::open(source, options, O::registry())
     }
 }
 
@@ -92,13 +46,5 @@ pub fn api() -> ort_sys::OrtApi {
 
 /// The interface for `ort::set_api`, with the operators of `O` alone.
 pub fn api_with_operators<O: Operators>() -> ort_sys::OrtApi {
-    let mut api = refusals::table();
-    error::install(&mut api);
-    memory::install(&mut api);
-    options::install::<O>(&mut api);
-    session::install(&mut api);
-    tensor::install(&mut api);
-    types::install(&mut api);
-    build::install(&mut api);
-    api
+    ort_backend::api::<Rten<O>>()
 }

@@ -61,19 +61,6 @@ impl SessionPool {
         Self { threads, own: OnceLock::new() }
     }
 
-    /// How many threads there are, if it is worth waking them.
-    pub(crate) fn threads(&self) -> usize {
-        if self.threads == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { self.threads }
-    }
-
-    /// Runs `work` on one of these threads.
-    pub(crate) fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match self.get() {
-            Some(pool) => pool.run(work),
-            None => rten::thread_pool().run(work),
-        }
-    }
-
     /// The pool to run on: the caller's, if it has the right size, or the session's own, made at the first run that needs
     /// it. None stands for rten's own, which all sessions without a number of threads share.
     pub(crate) fn get(&self) -> Option<Arc<ThreadPool>> {

@@ -53,7 +53,7 @@ fn runs_and_sessions_leave_nothing_behind() {
         let session = open("character.onnx");
         assert!(session.metadata().unwrap().custom("scrimshaw.card").is_some());
         drop(session);
-        assert!(common::refusal(b"no model at all").contains("not a whole ONNX model"));
+        assert!(common::refusal(b"no model at all").contains("not an ONNX file"));
     });
     assert_eq!(opened_or_refused, 0, "bytes that 20 sessions left behind");
 

@@ -1,7 +1,7 @@
-"""Writes the ONNX models that the tests and the example of `ort-rten` run.
+"""Writes the ONNX models that the tests of `ort-rten`, `ort-backend` and `lstm-engine` run.
 
     python crates/ort-rten/tests/models.py                      # the fixtures, into tests/models
-    python crates/ort-rten/tests/models.py character FOLDER [FORM…]  # larger ones, for examples/character.rs
+    python crates/ort-rten/tests/models.py character FOLDER [FORM…]  # larger ones, to time
 
 Needs the packages `onnx` and `numpy`, and `onnxruntime` for the results that the fixtures are held against. The weights come from a seeded generator, so a second run writes the same bytes.
 """

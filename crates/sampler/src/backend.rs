@@ -4,31 +4,30 @@ use std::{fmt, path::PathBuf, sync::Mutex};
 
 use ort::environment::Environment;
 
-use crate::{Error, Result};
-
-/// Exported graphs are plans, which `ort-rten` runs by its own kernels: no operator of rten's has to be linked, which
-/// would be 240 KB for graphs that no exporter of ours writes.
-struct GraphOperators;
-
-impl ort_rten::Operators for GraphOperators {
-    fn registry() -> ort_rten::rten::OpRegistry {
-        ort_rten::rten::op_registry!()
-    }
-}
+use crate::{Error, Result, adapter};
 
 /// An engine behind `ort`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Backend {
-    /// rten, which is part of the program.
-    #[default]
+    /// `lstm-engine`, which is part of the program.
+    Lstm,
+    /// rten, which is part of the program if it was built with the feature `rten`.
     Rten,
     /// ONNX Runtime, loaded from the shared library at this path. Needs the feature `onnxruntime`.
     OnnxRuntime(PathBuf),
 }
 
+impl Default for Backend {
+    /// The engine that the program was built with.
+    fn default() -> Self {
+        if cfg!(feature = "rten") { Self::Rten } else { Self::Lstm }
+    }
+}
+
 impl fmt::Display for Backend {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Lstm => write!(formatter, "lstm-engine ({})", lstm_engine::Instructions::detect().name()),
             Self::Rten => formatter.write_str("rten"),
             Self::OnnxRuntime(path) => write!(formatter, "ONNX Runtime ({})", path.display()),
         }
@@ -39,7 +38,7 @@ impl Backend {
     /// The environment in which sessions are made. The first call in a process decides; another engine is refused then.
     pub(crate) fn environment(&self) -> Result<Environment> {
         static CHOSEN: Mutex<Option<(Backend, Environment)>> = Mutex::new(None);
-        // Nothing can panic while the lock is held and leave a half-made pair: the pair is written in one step.
+        // A panic while the lock is held cannot leave a half-made pair: the pair is written in one step.
         let mut chosen = CHOSEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((backend, environment)) = &*chosen {
             return if backend == self {
@@ -48,26 +47,28 @@ impl Backend {
                 Err(Error::OtherBackend { used: backend.to_string(), wanted: self.to_string() })
             };
         }
-        self.choose()?;
+        ort::set_api(self.api()?);
         let environment =
             ort::init().with_name("scrimshaw").build().map_err(|error| Error::Engine(error.to_string()))?;
         *chosen = Some((self.clone(), environment.clone()));
         Ok(environment)
     }
 
-    /// Hands the engine's functions to `ort`.
-    fn choose(&self) -> Result<()> {
-        let api = match self {
-            Self::Rten => ort_rten::api_with_operators::<GraphOperators>(),
+    /// The engine's functions, for `ort`.
+    fn api(&self) -> Result<ort_backend::ort_sys::OrtApi> {
+        match self {
+            Self::Lstm => Ok(ort_backend::api::<adapter::LstmEngine>()),
+            #[cfg(feature = "rten")]
+            Self::Rten => Ok(ort_rten::api()),
+            #[cfg(not(feature = "rten"))]
+            Self::Rten => Err(Error::Engine("this program was built without the feature `rten`".into())),
             #[cfg(feature = "onnxruntime")]
-            Self::OnnxRuntime(path) => ort_rten::library_api(path).map_err(Error::Library)?,
+            Self::OnnxRuntime(path) => ort_backend::library_api(path).map_err(Error::Library),
             #[cfg(not(feature = "onnxruntime"))]
             Self::OnnxRuntime(_) => {
-                return Err(Error::Library("this program was built without the feature `onnxruntime`".into()));
+                Err(Error::Library("this program was built without the feature `onnxruntime`".into()))
             }
-        };
-        ort::set_api(api);
-        Ok(())
+        }
     }
 }
 
@@ -87,12 +88,13 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// Runs `work` where this engine is quickest: on one of rten's own threads, so that none has to be woken for every
-    /// character. Models that are opened and used elsewhere give the same text, only later.
+    /// Runs `work` where this engine is fastest. rten hands every run to a thread of its own unless the caller is one:
+    /// `work` is then called on such a thread. Models that are opened and used elsewhere give the same text.
     pub fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match self.backend {
+            #[cfg(feature = "rten")]
             Backend::Rten => ort_rten::within_pool(self.threads, work),
-            Backend::OnnxRuntime(_) => work(),
+            _ => work(),
         }
     }
 }

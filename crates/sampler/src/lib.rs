@@ -19,12 +19,12 @@
 //! [`Sampler`] holds one text; [`write_batch`] writes many at once, [`Scorer`] reads text and says how surprising each
 //! character is, and [`bundle`] appends a model to a program.
 
+mod adapter;
 mod backend;
 mod batch;
 mod error;
 mod model;
 mod network;
-mod onnx;
 mod sampler;
 mod score;
 mod writer;
@@ -36,7 +36,6 @@ pub use batch::{Sample, write_batch};
 pub use error::{Error, Result};
 pub use model::{Model, read_card, read_file};
 pub use network::Network;
-pub use onnx::Header;
 pub use sampler::{Characters, Sampler};
 pub use score::Scorer;
 pub use writer::{End, Plan, Step, Writer};

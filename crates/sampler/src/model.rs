@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path};
 
-use model_card::{Context, ModelCard, ModelSize};
+use lstm_engine::onnx_view;
+use model_card::{CARD_KEY, Context, ModelCard, ModelSize};
 
-use crate::{Engine, Error, Header, Network, Result};
+use crate::{Engine, Error, Network, Result};
 
 /// A card and its network.
 #[derive(Debug)]
@@ -61,8 +62,22 @@ fn check_room(size: ModelSize, length: usize) -> Result<()> {
 
 /// The card of an ONNX file, without opening the graph.
 pub fn read_card(bytes: &[u8]) -> Result<ModelCard> {
-    let card = Header::read(bytes)?.card.ok_or(Error::NoCard)?;
-    ModelCard::from_json(&card).map_err(Error::Card)
+    let model = onnx_view::Model::read(bytes).map_err(refused)?;
+    ModelCard::from_json(model.property(CARD_KEY).ok_or(Error::NoCard)?).map_err(Error::Card)
+}
+
+/// Why a file is refused, in this crate's words.
+fn refused(error: onnx_view::Error) -> Error {
+    match error {
+        onnx_view::Error::Malformed(what) => Error::NotOnnx(what),
+        onnx_view::Error::CutShort { announced, left } => Error::CutShort { announced, left },
+        onnx_view::Error::Oversized { .. } => Error::Oversized("a tensor in it claims more numbers"),
+        onnx_view::Error::ExtraData { .. } => Error::NotOnnx("a tensor in it has more data than its dimensions say"),
+        onnx_view::Error::TooDeep => Error::NotOnnx("its graphs lie too deep within graphs"),
+        onnx_view::Error::Opset { found, supported } => {
+            Error::Opset { found: found as i64, supported: *supported.start() as i64..=*supported.end() as i64 }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,26 +1,35 @@
 //! The graph in an engine: tokens and state in, logits and state out. It knows nothing of characters.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use model_card::ModelSize;
 use ort::{
-    session::{Session, SessionInputValue},
+    session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue},
     value::{DynValue, Tensor, TensorElementType, ValueType},
 };
 
-use crate::{Engine, Error, Result};
+use crate::{Backend, Engine, Error, Result, adapter::WEIGHTS};
 
 /// The names of the graph's inputs and outputs, as the exporter writes them.
 const INPUTS: [&str; 3] = ["ids", "h", "c"];
 const OUTPUTS: [&str; 3] = ["logits", "h_next", "c_next"];
 
+/// The most logits of a run whose output buffers are kept. Larger runs take so long that an allocation does not matter.
+const MOST_BUFFERED: usize = 1 << 16;
+
 /// A graph with the state of `batch` texts.
 ///
-/// What passes between runs stays where the engine left it: the state of one run is the input of the next, and logits
-/// are read in place. Running the same shape again allocates nothing on this side of `ort`.
+/// Runs write to buffers that are kept: one for the logits, and two for the state, of which one is read while the other is
+/// written. A run of the same shape as the two before allocates nothing, neither here nor in `ort` nor in `lstm-engine`.
 #[derive(Debug)]
 pub struct Network {
     session: Session,
+    origin: Origin,
     engine: Engine,
-    /// Where each of `ids`, `h` and `c` stands among the session's inputs.
+    /// The place of each of `ids`, `h` and `c` among the session's inputs.
     places: [usize; 3],
     size: ModelSize,
     batch: usize,
@@ -28,19 +37,60 @@ pub struct Network {
     zero: [Tensor<f32>; 2],       // (L, N, H)
     state: Option<[DynValue; 2]>, // (L, N, H); none is zero
     logits: Option<DynValue>,     // (T, N, V)
+    /// Output buffers for runs of the shape of `ids`, and which of the two the last run wrote to.
+    buffers: [Option<OutputBuffers>; 2],
+    turn: usize,
+}
+
+/// Options of a run, with the buffers for its outputs.
+struct OutputBuffers(RunOptions<HasSelectedOutputs>);
+
+impl std::fmt::Debug for OutputBuffers {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("OutputBuffers").finish_non_exhaustive()
+    }
+}
+
+/// What another network of the same model is opened from.
+#[derive(Debug, Clone)]
+struct Origin {
+    /// The name under which `lstm-engine` shares the weights.
+    weights: Arc<str>,
+    /// The model's bytes, for engines that share nothing.
+    bytes: Option<Arc<[u8]>>,
 }
 
 impl Network {
     /// Opens a graph and holds it against the sizes that its card states.
     pub fn open(model: &[u8], size: ModelSize, engine: &Engine) -> Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let weights = NEXT.fetch_add(1, Ordering::Relaxed).to_string().into();
+        let bytes = if engine.backend == Backend::Lstm { None } else { Some(model.into()) };
+        let mut network = Self::from_origin(Origin { weights, bytes }, model, size, engine)?;
+        network.check_run()?;
+        Ok(network)
+    }
+
+    /// Opens another network of the same model, with its own state. With `lstm-engine` they share their weights, and this
+    /// takes almost no time and memory.
+    pub fn another(&self) -> Result<Self> {
+        let origin = self.origin.clone();
+        let bytes = origin.bytes.clone();
+        Self::from_origin(origin, bytes.as_deref().unwrap_or_default(), self.size, &self.engine)
+    }
+
+    fn from_origin(origin: Origin, bytes: &[u8], size: ModelSize, engine: &Engine) -> Result<Self> {
         let environment = engine.backend.environment()?;
+        let key = WEIGHTS.to_string_lossy();
         let session = Session::builder(&environment)
             .and_then(|builder| builder.with_intra_threads(engine.threads).map_err(Into::into))
-            .and_then(|mut builder| builder.commit_from_memory(model))
+            .and_then(|builder| builder.with_config_entry(key, &origin.weights).map_err(Into::into))
+            .and_then(|mut builder| builder.commit_from_memory(bytes))
             .map_err(|error| Error::Engine(error.to_string()))?;
         let places = check_signature(&session, size)?;
-        let mut network = Self {
+        Ok(Self {
             session,
+            origin,
             engine: engine.clone(),
             places,
             size,
@@ -49,9 +99,9 @@ impl Network {
             zero: zero_state(size, 1)?,
             state: None,
             logits: None,
-        };
-        network.check_run()?;
-        Ok(network)
+            buffers: [None, None],
+            turn: 0,
+        })
     }
 
     /// The sizes of the network.
@@ -89,10 +139,38 @@ impl Network {
         let shape = [ids.len() / self.batch, self.batch];
         if self.ids.shape()[..] != shape.map(|length| length as i64) {
             self.ids = ids_tensor(shape[0], shape[1])?;
+            self.buffers = [None, None];
         }
         for (slot, id) in self.ids.extract_tensor_mut().1.iter_mut().zip(ids) {
             *slot = i64::from(id);
         }
+        let next = 1 - self.turn;
+        let is_small = shape[0] * shape[1] * self.size.vocabulary <= MOST_BUFFERED;
+        if is_small && self.buffers[next].is_none() {
+            self.buffers[next] = Some(self.output_buffers(shape)?);
+        }
+        self.forward(is_small.then_some(next))?;
+        // After a failure the state is still in the other buffers.
+        self.turn = next;
+        Ok(())
+    }
+
+    /// Output buffers for runs over (T, N) ids. Both share those of the logits, which are read before the next run.
+    fn output_buffers(&mut self, [time, batch]: [usize; 2]) -> Result<OutputBuffers> {
+        let shape = [time, batch, self.size.vocabulary];
+        let fits = |logits: &DynValue| logits.shape()[..] == shape.map(|length| length as i64);
+        let logits = match self.logits.take().filter(fits) {
+            Some(logits) => logits,
+            None => Tensor::from_array((shape, vec![0.0_f32; shape.iter().product()])).map_err(failed)?.into_dyn(),
+        };
+        let [h, c] = zero_state(self.size, batch)?;
+        let outputs = OutputSelector::default().preallocate(OUTPUTS[0], logits);
+        let outputs = outputs.preallocate(OUTPUTS[1], h).preallocate(OUTPUTS[2], c);
+        Ok(OutputBuffers(RunOptions::new().map_err(failed)?.with_outputs(outputs)))
+    }
+
+    /// Runs on `ids` and the state, and writes to some of the buffers or to new ones.
+    fn forward(&mut self, buffers: Option<usize>) -> Result<()> {
         let [h, c]: [SessionInputValue<'_>; 2] = match &self.state {
             Some([h, c]) => [h.into(), c.into()],
             None => [(&self.zero[0]).into(), (&self.zero[1]).into()],
@@ -107,7 +185,11 @@ impl Network {
                 places.swap(slot, target);
             }
         }
-        let mut outputs = self.session.run(inputs).map_err(failed)?;
+        let mut outputs = match buffers.and_then(|buffers| self.buffers[buffers].as_ref()) {
+            Some(OutputBuffers(options)) => self.session.run_with_options(inputs, options),
+            None => self.session.run(inputs),
+        }
+        .map_err(failed)?;
         let mut take = |name| outputs.remove(name).ok_or_else(|| Error::Engine(format!("no output `{name}`")));
         let logits = take(OUTPUTS[0])?;
         self.state = Some([take(OUTPUTS[1])?, take(OUTPUTS[2])?]);
@@ -178,7 +260,7 @@ impl Network {
 
     /// One run on the first token: what the graph gives must have the card's sizes, whatever its signature says.
     fn check_run(&mut self) -> Result<()> {
-        self.run([0].into_iter())?;
+        self.forward(None)?;
         let found = self.logits().len();
         if found != self.size.vocabulary {
             let complaint =

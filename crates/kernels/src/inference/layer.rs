@@ -90,8 +90,15 @@ impl Layer {
         let (lanes, hidden, padded) = (instructions.lanes(), weights.hidden, layer.matrix.padded());
         let mut product = Buffer::default();
         let rows = product.sized(table.len() / weights.inputs * padded).chunks_exact_mut(padded);
+        let rows_are_gates = is_identity(weights.input, weights.inputs);
         for (sums, row) in rows.zip(table.chunks_exact(weights.inputs)) {
             sums.copy_from_slice(layer.matrix.bias());
+            if rows_are_gates {
+                for (place, sum) in sums.iter_mut().enumerate() {
+                    *sum += column(place, hidden, lanes).map_or(0.0, |column| f32::from_le_bytes(row[column]));
+                }
+                continue;
+            }
             // Tables of one-hot vectors are mostly zeros.
             let numbers = row.iter().map(|&number| f32::from_le_bytes(number)).enumerate();
             for (input, number) in numbers.filter(|(_, number)| *number != 0.0) {
@@ -251,6 +258,12 @@ fn run_steps(
             matrix.instructions.run_f32(Step { run, now, panels, previous, cell, next });
         });
     }
+}
+
+/// Whether numbers are an identity matrix of this size.
+pub fn is_identity(numbers: &[Number], size: usize) -> bool {
+    let expected = |place: usize| if place.is_multiple_of(size + 1) { 1.0_f32.to_le_bytes() } else { [0; 4] };
+    numbers.len() == size * size && numbers.iter().enumerate().all(|(place, &number)| number == expected(place))
 }
 
 /// The column of ONNX' weights at a place of a packed row: gates of one vector of units side by side.

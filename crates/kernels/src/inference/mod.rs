@@ -17,5 +17,5 @@ mod steps;
 mod tests;
 
 pub use dense::Dense;
-pub use layer::{Input, Layer, Scratch, Weights};
+pub use layer::{Input, Layer, Scratch, Weights, is_identity};
 pub use matrix::Number;

@@ -2,8 +2,6 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-pub mod peer;
-
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::OnceLock};
 
 use ort::{
@@ -11,6 +9,7 @@ use ort::{
     session::{Session, SessionOutputs},
     value::TensorRef,
 };
+use ort_rten::ort_backend::ort_sys;
 
 /// The one environment of the process, over this crate.
 pub fn environment() -> &'static Environment {

@@ -2,12 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use model_card::ModelCard;
-use sampler_fuzz::Header;
+use model_card::{CARD_KEY, ModelCard};
+use onnx_view::Model;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(Header { card: Some(card), .. }) = Header::read(bytes) {
-        check(&card);
+    if let Some(card) = Model::read(bytes).ok().and_then(|model| model.property(CARD_KEY)) {
+        check(card);
     }
     if let Ok(card) = std::str::from_utf8(bytes) {
         check(card);

@@ -73,8 +73,7 @@ fn open(bytes: &[u8], engine: &Engine, stateful: bool, networks: usize) -> Resul
     if stateful {
         model.carry_state();
     }
-    let helper = |_| Network::open(bytes, model.card.size, engine);
-    let helpers = (1..networks).map(helper).collect::<Result<_, _>>()?;
+    let helpers = (1..networks).map(|_| model.network.another()).collect::<Result<_, _>>()?;
     Ok((model, helpers))
 }
 

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod compile;
+mod draft;
+mod error;
+mod fold;
+mod plan;
+mod session;
+mod threads;
+
+pub use error::{Error, Result};
+pub use kernels::Instructions;
+pub use onnx_view;
+pub use plan::Plan;
+pub use session::{Input, Numbers, Session};

@@ -1,0 +1,304 @@
+//! Sessions: the entries that open a model, describe it and run it.
+
+use std::{
+    ffi::{OsString, c_char, c_void},
+    path::Path,
+};
+
+use ort_sys::{
+    OrtAllocator, OrtApi, OrtEnv, OrtRunOptions, OrtSession, OrtSessionOptions, OrtStatusPtr, OrtTypeInfo, OrtValue,
+    os_char,
+};
+use smallvec::{SmallVec, smallvec};
+
+use crate::{
+    engine::{Engine, Model, ModelSource, Output, Outputs},
+    error::{Error, Result},
+    ffi, memory,
+    options::{Environment, Options, RunOptions},
+    port::Port,
+    tensor::{Tensor, View},
+};
+
+/// A model that callers can run: `OrtSession`.
+pub(crate) struct Session<M> {
+    pub(crate) model: M,
+}
+
+impl<M: Model> ffi::Handle<OrtSession> for Session<M> {}
+
+/// Room for what a run needs per input and output, on the stack for models with few of them.
+type Few<T> = SmallVec<[T; 8]>;
+
+/// Puts the entries that handle sessions into the table.
+pub(crate) fn install<E: Engine>(api: &mut OrtApi) {
+    api.CreateSession = create_from_file::<E>;
+    api.CreateSessionFromArray = create_from_memory::<E>;
+    api.SessionGetInputCount = input_count::<E::Model>;
+    api.SessionGetOutputCount = output_count::<E::Model>;
+    api.SessionGetOverridableInitializerCount = initializer_count;
+    api.SessionGetInputName = input_name::<E::Model>;
+    api.SessionGetOutputName = output_name::<E::Model>;
+    api.SessionGetInputTypeInfo = input_type::<E::Model>;
+    api.SessionGetOutputTypeInfo = output_type::<E::Model>;
+    api.Run = run::<E::Model>;
+    api.ReleaseSession = release::<E::Model>;
+}
+
+impl<M: Model> Session<M> {
+    /// The views of named inputs, in the model's order.
+    fn views<'v>(
+        &self,
+        given: impl Iterator<Item = Result<(&'v std::ffi::CStr, &'v Tensor)>>,
+    ) -> Result<Few<View<'v>>> {
+        let ports = self.model.inputs();
+        let mut tensors: Few<Option<&Tensor>> = smallvec![None; ports.len()];
+        for (position, given) in given.enumerate() {
+            let (name, tensor) = given?;
+            let index = Port::find(ports, "input", name, position)?;
+            ports[index].check("input", tensor)?;
+            tensors[index] = Some(tensor);
+        }
+        let view = |(port, tensor): (&Port, Option<&'v Tensor>)| {
+            tensor.map(Tensor::view).ok_or_else(|| Error::MissingInput(port.name()))
+        };
+        ports.iter().zip(tensors).map(view).collect()
+    }
+}
+
+// The interface's contract: handles point to the Rust type that `ffi::Handle` says, were made by this table and are
+// not released yet; sessions and metadata are never changed, so that any number of threads may be here; allocators are
+// valid; strings are C strings; arrays have the length that is passed with them; out-parameters may be written. The
+// module `ffi` says what a broken caller can do.
+
+unsafe extern "system" fn create_from_file<E: Engine>(
+    env: *const OrtEnv,
+    path: *const os_char,
+    options: *const OrtSessionOptions,
+    out: *mut *mut OrtSession,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: by the interface's contract.
+        let (options, path) = unsafe { (resolved_options(env, options)?, file_path(path)?) };
+        let model = E::open(ModelSource::File(Path::new(&path)), &options)?;
+        // SAFETY: by the interface's contract.
+        unsafe { ffi::write(out, ffi::into_raw(Session { model })) }
+    })
+}
+
+unsafe extern "system" fn create_from_memory<E: Engine>(
+    env: *const OrtEnv,
+    bytes: *const c_void,
+    length: usize,
+    options: *const OrtSessionOptions,
+    out: *mut *mut OrtSession,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: by the interface's contract.
+        let (options, bytes) = unsafe { (resolved_options(env, options)?, ffi::array(bytes.cast(), length)?) };
+        let model = E::open(ModelSource::Memory(bytes), &options)?;
+        // SAFETY: by the interface's contract.
+        unsafe { ffi::write(out, ffi::into_raw(Session { model })) }
+    })
+}
+
+/// # Safety
+///
+/// By the interface's contract.
+unsafe fn resolved_options(env: *const OrtEnv, options: *const OrtSessionOptions) -> Result<Options> {
+    // SAFETY: the caller's promise.
+    let env = unsafe { ffi::borrow::<Environment, _>(env) }?;
+    let mut options = if options.is_null() {
+        Options::default()
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { ffi::borrow::<Options, _>(options) }?.clone()
+    };
+    if options.shares_threads {
+        options.threads = env.threads;
+    }
+    Ok(options)
+}
+
+/// # Safety
+///
+/// `path` is null or ends in a zero.
+#[cfg(not(windows))]
+unsafe fn file_path(path: *const os_char) -> Result<OsString> {
+    // SAFETY: the caller's promise. Elsewhere than on Windows, a path is a C string in the system's own encoding.
+    let bytes = unsafe { ffi::text(path) }?.to_bytes().to_vec();
+    // SAFETY: on Unix any bytes are a valid `OsString`.
+    Ok(unsafe { OsString::from_encoded_bytes_unchecked(bytes) })
+}
+
+/// # Safety
+///
+/// `path` is null or ends in a zero.
+#[cfg(windows)]
+unsafe fn file_path(path: *const os_char) -> Result<OsString> {
+    use std::os::windows::ffi::OsStringExt;
+
+    if path.is_null() {
+        return Err(Error::invalid("the path of the model is null"));
+    }
+    // SAFETY: the caller's promise: there is a zero, and everything up to it may be read.
+    let length = (0..).take_while(|&index| unsafe { path.add(index).read() } != 0).count();
+    // SAFETY: by the interface's contract.
+    Ok(OsString::from_wide(unsafe { ffi::array(path, length) }?))
+}
+
+unsafe extern "system" fn input_count<M: Model>(session: *const OrtSession, out: *mut usize) -> OrtStatusPtr {
+    // SAFETY: by the interface's contract.
+    ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<Session<M>, _>(session)?.model.inputs().len()) })
+}
+
+unsafe extern "system" fn output_count<M: Model>(session: *const OrtSession, out: *mut usize) -> OrtStatusPtr {
+    // SAFETY: by the interface's contract.
+    ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<Session<M>, _>(session)?.model.outputs().len()) })
+}
+
+unsafe extern "system" fn initializer_count(_: *const OrtSession, out: *mut usize) -> OrtStatusPtr {
+    // SAFETY: by the interface's contract. No engine lets weights be given at a run.
+    ffi::guard(|| unsafe { ffi::write(out, 0) })
+}
+
+fn port(ports: &[Port], index: usize) -> Result<&Port> {
+    ports.get(index).ok_or_else(|| Error::invalid(format_args!("number {index} of {} is asked for", ports.len())))
+}
+
+unsafe extern "system" fn input_name<M: Model>(
+    session: *const OrtSession,
+    index: usize,
+    allocator: *mut OrtAllocator,
+    out: *mut *mut c_char,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: by the interface's contract.
+        let port = port(unsafe { ffi::borrow::<Session<M>, _>(session)?.model.inputs() }, index)?;
+        // SAFETY: by the interface's contract.
+        unsafe { ffi::write(out, memory::give(allocator, port.name.as_bytes_with_nul())?) }
+    })
+}
+
+unsafe extern "system" fn output_name<M: Model>(
+    session: *const OrtSession,
+    index: usize,
+    allocator: *mut OrtAllocator,
+    out: *mut *mut c_char,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: by the interface's contract.
+        let port = port(unsafe { ffi::borrow::<Session<M>, _>(session)?.model.outputs() }, index)?;
+        // SAFETY: by the interface's contract.
+        unsafe { ffi::write(out, memory::give(allocator, port.name.as_bytes_with_nul())?) }
+    })
+}
+
+unsafe extern "system" fn input_type<M: Model>(
+    session: *const OrtSession,
+    index: usize,
+    out: *mut *mut OrtTypeInfo,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: by the interface's contract.
+        let port = port(unsafe { ffi::borrow::<Session<M>, _>(session)?.model.inputs() }, index)?;
+        // SAFETY: by the interface's contract.
+        unsafe { ffi::write(out, ffi::into_raw(port.info.clone())) }
+    })
+}
+
+unsafe extern "system" fn output_type<M: Model>(
+    session: *const OrtSession,
+    index: usize,
+    out: *mut *mut OrtTypeInfo,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: by the interface's contract.
+        let port = port(unsafe { ffi::borrow::<Session<M>, _>(session)?.model.outputs() }, index)?;
+        // SAFETY: by the interface's contract.
+        unsafe { ffi::write(out, ffi::into_raw(port.info.clone())) }
+    })
+}
+
+unsafe extern "system" fn run<M: Model>(
+    session: *mut OrtSession,
+    options: *const OrtRunOptions,
+    input_names: *const *const c_char,
+    inputs: *const *const OrtValue,
+    input_count: usize,
+    output_names: *const *const c_char,
+    output_count: usize,
+    outputs: *mut *mut OrtValue,
+) -> OrtStatusPtr {
+    ffi::guard(|| {
+        // SAFETY: by the interface's contract.
+        let session = unsafe { ffi::borrow::<Session<M>, _>(session) }?;
+        // SAFETY: by the interface's contract.
+        if !options.is_null() && unsafe { ffi::borrow::<RunOptions, _>(options) }?.is_terminated() {
+            return Err(Error::Terminated);
+        }
+        // SAFETY: by the interface's contract.
+        let (input_names, inputs, output_names, outputs) = unsafe {
+            (
+                ffi::array(input_names, input_count)?,
+                ffi::array(inputs, input_count)?,
+                ffi::array(output_names, output_count)?,
+                ffi::array_mut(outputs, output_count)?,
+            )
+        };
+        let given = input_names.iter().zip(inputs);
+        // SAFETY: by the interface's contract.
+        let given = given.map(|(&name, &value)| unsafe { Ok((ffi::text(name)?, ffi::borrow::<Tensor, _>(value)?)) });
+        let views = session.views(given)?;
+        let ports = session.model.outputs();
+        let wanted = output_names.iter().enumerate();
+        let wanted = wanted.map(|(position, &name)| {
+            // SAFETY: by the interface's contract.
+            Port::find(ports, "output", unsafe { ffi::text(name) }?, position)
+        });
+        let wanted = wanted.collect::<Result<Few<usize>>>()?;
+
+        let mut results = session.model.run(&views, &wanted)?;
+        // From here on no input is looked at: an output may be the very value that an input was.
+        drop(views);
+        for (position, (out, &index)) in outputs.iter_mut().zip(&wanted).enumerate() {
+            let result = results.take(position)?;
+            if out.is_null() {
+                let tensor = match result {
+                    Output::Owned(tensor) => tensor,
+                    Output::Borrowed(view) => Tensor::copy_of(view)?,
+                };
+                *out = ffi::into_raw(tensor);
+                continue;
+            }
+            let view = match &result {
+                Output::Owned(tensor) => tensor.view(),
+                Output::Borrowed(view) => *view,
+            };
+            // SAFETY: by the interface's contract; the caller gave the value to be written and so is alone with it.
+            let target = unsafe { ffi::borrow_mut::<Tensor, _>(*out) }?;
+            check_output(&ports[index], target, view)?;
+            target.copy_from(view);
+        }
+        Ok(())
+    })
+}
+
+/// Refuses a tensor of the caller that cannot take a result.
+fn check_output(port: &Port, target: &Tensor, result: View<'_>) -> Result<()> {
+    let (kind, name) = ("output", || port.name());
+    if target.element() != result.element() {
+        let (expected, found) = (result.element().to_string(), target.element().to_string());
+        return Err(Error::WrongType { kind, name: name(), expected, found });
+    }
+    if target.sizes() != result.shape {
+        let (expected, found) = (format!("{:?}", result.shape), target.shape().to_vec());
+        return Err(Error::WrongShape { kind, name: name(), expected, found });
+    }
+    Ok(())
+}
+
+unsafe extern "system" fn release<M: Model>(session: *mut OrtSession) {
+    // SAFETY: by the interface's contract. Outputs own their elements, so they may outlive the session.
+    unsafe { ffi::release::<Session<M>, _>(session) }
+}
