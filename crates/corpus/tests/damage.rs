@@ -1,4 +1,4 @@
-//! Readers against bytes that nobody wrote: no panic, nothing read outside, no change unnoticed.
+//! Damaged files: nothing panics, nothing is read outside a file, and no change to a shard goes unnoticed.
 
 mod common;
 
@@ -92,7 +92,7 @@ fn no_change_to_an_index_is_trusted() {
         let mut bytes = sound.clone();
         change.apply(&mut bytes);
         fs::write(&path, &bytes).unwrap();
-        // A name or a source may change unnoticed; what is opened can be read from end to end all the same.
+        // A changed name or source goes unnoticed, but whatever can be opened can be read from end to end.
         if let Ok(corpus) = Corpus::open(&folder) {
             read_all(&corpus);
         }
