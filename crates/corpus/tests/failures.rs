@@ -116,6 +116,17 @@ fn a_failure_leaves_the_earlier_corpus() {
     assert_eq!(place.contents("out"), before);
 }
 
+#[test]
+fn an_index_that_cannot_be_put_in_place_leaves_no_shards() {
+    let place = Place::new();
+    place.file("tale.txt", TALE);
+    // A folder of that name cannot be replaced by a file.
+    place.file("out/shards/index.json/notes.txt", "here first");
+    let before = place.contents("out");
+    assert_fails(&prepare(&place, &["-i", "tale.txt"]), CANNOT_WRITE, &["cannot write out/shards/index.json"]);
+    assert_eq!(place.contents("out"), before);
+}
+
 type Damage = fn(&Place);
 
 fn flip(place: &Place, byte: usize) {

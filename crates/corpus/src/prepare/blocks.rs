@@ -242,20 +242,37 @@ mod tests {
         }
     }
     #[test]
-    fn reading_is_cancelled_among_files_that_are_skipped() {
+    fn reading_can_be_cancelled_at_every_step() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["a", "b"] {
-            std::fs::write(folder.path().join(name), b"\0").unwrap();
+        for (name, contents) in [("a", "a\0"), ("b", "b\0"), ("c", "text"), ("d", "d\0")] {
+            std::fs::write(folder.path().join(name), contents).unwrap();
         }
         let cancelled = AtomicBool::new(false);
         let inputs = Inputs::find(&[folder.path().into()], &[], &cancelled).unwrap();
         let read = AtomicU64::new(0);
         let reading =
             Reading { drop_byte_order_mark: true, strip_gutenberg: false, read: &read, cancelled: &cancelled };
-        let mut blocks = Blocks::new(&inputs.files, reading, CutRules { text: true, nfc: false }, BLOCK_BYTES);
-        cancelled.store(true, Ordering::Relaxed);
-        assert!(matches!(blocks.next(&mut Block::default()), Err(Error::Interrupted)));
-        assert!(matches!(blocks.next(&mut Block::default()), Ok(false)), "a failure is the end");
-        assert_eq!((blocks.counts, read.load(Ordering::Relaxed)), (FileCounts::default(), 0));
+        let blocks = || Blocks::new(&inputs.files, reading, CutRules { text: true, nfc: false }, 2);
+        let mut block = Block::default();
+        let cancel = || cancelled.store(true, Ordering::Relaxed);
+
+        // Among files that are skipped.
+        let mut skipping = blocks();
+        cancel();
+        assert!(matches!(skipping.next(&mut block), Err(Error::Interrupted)));
+        assert!(matches!(skipping.next(&mut block), Ok(false)), "a failure is the end");
+        assert_eq!((skipping.counts, read.load(Ordering::Relaxed)), (FileCounts::default(), 0));
+
+        // Inside a file, of which everything has been read from the disk.
+        cancelled.store(false, Ordering::Relaxed);
+        let mut inside = blocks();
+        assert!(inside.next(&mut block).unwrap() && block.bytes == b"t", "{block:?}");
+        cancel();
+        assert!(matches!(inside.next(&mut block), Err(Error::Interrupted)));
+
+        // In whatever reads the disk: decompression, the search for marks, the directory of an archive.
+        assert!(open(&inputs.files[2], reading).is_err());
+        cancelled.store(false, Ordering::Relaxed);
+        assert!(open(&inputs.files[2], reading).is_ok());
     }
 }

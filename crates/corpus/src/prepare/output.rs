@@ -176,6 +176,9 @@ fn lock(folder: &Path) -> Result<(File, bool)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -205,5 +208,27 @@ mod tests {
         assert!(path.join(LOCK_FILE).exists());
         drop(first);
         OutputFolder::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_comes_and_goes_has_one_owner_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let (owners, locked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..3000 {
+                        // Each owner removes its lock, while the others are about to open it.
+                        let Ok(folder) = OutputFolder::lock(parent.path()) else { continue };
+                        assert_eq!(owners.fetch_add(1, Ordering::SeqCst), 0);
+                        thread::yield_now();
+                        owners.fetch_sub(1, Ordering::SeqCst);
+                        locked.fetch_add(1, Ordering::SeqCst);
+                        drop(folder);
+                    }
+                });
+            }
+        });
+        assert!(locked.into_inner() > 0);
     }
 }
