@@ -223,11 +223,12 @@ fn check(cancelled: &AtomicBool) -> Result<()> {
     if cancelled.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
 }
 
-fn patterns(include: &[String]) -> Result<Option<GlobSet>> {
+/// The patterns as one set; `None` if there are none.
+pub fn patterns(include: &[String]) -> Result<Option<GlobSet>> {
     if include.is_empty() {
         return Ok(None);
     }
-    let wrong = |error: globset::Error| Error::Options(format!("--include: {error}"));
+    let wrong = |error: globset::Error| Error::Options(format!("cannot use an --include pattern: {error}"));
     let mut set = GlobSetBuilder::new();
     for pattern in include {
         let anywhere =

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use model_card::{Normalisation, Unit};
 
+use super::inputs::patterns;
 use crate::{Documents, Error, Index, Result, Settings, Shares, SplitBy};
 
 /// What to prepare, and how.
@@ -155,7 +156,7 @@ impl Options {
         if self.split_by == SplitBy::Document && self.documents == Some(Documents::Joined) {
             return Err(no_documents());
         }
-        Ok(())
+        patterns(&self.include).map(drop)
     }
 
     /// The settings of the corpus. `several` says whether there are several inputs or a folder.

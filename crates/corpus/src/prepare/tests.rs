@@ -320,6 +320,31 @@ fn settings_that_leave_nothing_to_predict_are_refused_with_advice() {
 }
 
 #[test]
+fn options_are_checked_before_anything_is_read() {
+    let named = || Options { inputs: vec!["nowhere.txt".into()], name: "test".into(), ..Options::default() };
+    named().check().unwrap();
+    let cases = [
+        (Options { inputs: Vec::new(), ..named() }, "no input"),
+        (Options { name: String::new(), ..named() }, "no name"),
+        (Options { window: 0, ..named() }, "--window 1 or more"),
+        (Options { step: 0, ..named() }, "--step 1 or more"),
+        (Options { shard_bytes: 3, ..named() }, "at least one id"),
+        (Options { min_count: Some(0), ..named() }, "--min-count 1 or more"),
+        (Options { max_vocabulary: Some(2), ..named() }, "--max-vocabulary 3 or more"),
+        (Options { include: vec!["*.c".into(), "a{".into()], ..named() }, "--include pattern"),
+        (
+            Options { split_by: SplitBy::Document, documents: Some(Documents::Joined), ..named() },
+            "no documents to split by",
+        ),
+    ];
+    for (options, part) in cases {
+        let error = options.check().unwrap_err();
+        assert!(error.to_string().contains(part), "{error} should say {part:?}");
+        assert_eq!(error.exit_code(), crate::exit::USAGE, "{error}");
+    }
+}
+
+#[test]
 fn a_byte_order_mark_at_the_start_of_a_file_is_no_character() {
     let mark = "\u{feff}";
     let gutenberg = format!("{mark}*** START OF THE PROJECT GUTENBERG EBOOK ***\nbook");
