@@ -9,13 +9,13 @@ use common::Place;
 use corpus::shard::format::{HEADER_LENGTH, Header, Shard, Width};
 use corpus::{Corpus, Index};
 use proptest::prelude::*;
-use proptest::sample::Index as Place01;
+use proptest::sample::Index as Position;
 
 #[derive(Debug, Clone)]
 enum Change {
-    Flip(Place01, u8),
-    Cut(Place01),
-    Insert(Place01, Vec<u8>),
+    Flip(Position, u8),
+    Cut(Position),
+    Insert(Position, Vec<u8>),
     Append(Vec<u8>),
 }
 
@@ -39,9 +39,9 @@ impl Change {
 fn changes() -> impl Strategy<Value = Change> {
     let some = prop::collection::vec(any::<u8>(), 1..20);
     prop_oneof![
-        6 => (any::<Place01>(), 1..=u8::MAX).prop_map(|(place, mask)| Change::Flip(place, mask)),
-        1 => any::<Place01>().prop_map(Change::Cut),
-        1 => (any::<Place01>(), some.clone()).prop_map(|(place, more)| Change::Insert(place, more)),
+        6 => (any::<Position>(), 1..=u8::MAX).prop_map(|(place, mask)| Change::Flip(place, mask)),
+        1 => any::<Position>().prop_map(Change::Cut),
+        1 => (any::<Position>(), some.clone()).prop_map(|(place, more)| Change::Insert(place, more)),
         1 => some.prop_map(Change::Append),
     ]
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use model_card::{Normalisation, Unit};
+use serde::Serialize;
 
 use super::inputs::patterns;
 use crate::{Documents, Error, Index, Result, Settings, Shares, SplitBy};
@@ -93,7 +94,8 @@ pub struct Progress {
 }
 
 /// A stage of the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Standard input is being copied, because it can be read only once.
     Copying,
@@ -104,7 +106,8 @@ pub enum Stage {
 }
 
 /// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Shards were written.
     Written,

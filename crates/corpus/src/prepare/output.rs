@@ -1,6 +1,6 @@
 //! The folder that is written to.
 //!
-//! It is locked while prepare is at work. If the work fails, it is left as it was: files, folders and the lock that this
+//! It is locked while prepare is writing. If the work fails, it is left as it was: files, folders and the lock that this
 //! call made are removed again. The only other files that are ever removed are those that an earlier prepare left in the
 //! same folder: unfinished ones, and shards that the new index does not list. Both are recognised by their whole names, and
 //! the lock proves that no other prepare is using them.

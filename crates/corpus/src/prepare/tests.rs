@@ -320,6 +320,12 @@ fn settings_that_leave_nothing_to_predict_are_refused_with_advice() {
 }
 
 #[test]
+fn outcomes_have_the_names_that_programs_print() {
+    let names = [Outcome::Written, Outcome::Unchanged, Outcome::SameText].map(|outcome| serde_json::json!(outcome));
+    assert_eq!(names, ["written", "unchanged", "same-text"]);
+}
+
+#[test]
 fn options_are_checked_before_anything_is_read() {
     let named = || Options { inputs: vec!["nowhere.txt".into()], name: "test".into(), ..Options::default() };
     named().check().unwrap();

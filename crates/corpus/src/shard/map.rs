@@ -70,13 +70,13 @@ fn map(path: &Path) -> Result<Mmap> {
         return Err(header_too_short(path, length));
     }
     // SAFETY: a map is sound as long as nobody changes the file. This project never does: a shard is written under another
-    // name, renamed when it is whole, and replaced only by renaming or removing it, which leaves existing maps alone.
-    // Another program can still write to the file or truncate it. Then the worst case is:
-    // - Written to: ids change while they are read. They are plain integers, of which every bit pattern is valid. They are
-    //   copied out by slices whose bounds come from the header in `MappedShard` (a copy, not the map) and the length of
-    //   the map, so nothing outside the map is read. A changed id may be past the vocabulary; it then fails a bounds check
-    //   like any other wrong index.
-    // - Truncated: the system ends the process with SIGBUS (or an exception on Windows).
+    // name, renamed when it is complete, and later only replaced by a rename or removed, which leaves existing maps alone.
+    // Another program can still write to the file or truncate it. The worst case is then:
+    // - Written to: the reader gets other ids. They are integers, for which every bit pattern is valid. They are copied out
+    //   within bounds that were computed when the shard was opened and are not read from the map again, so nothing outside
+    //   the map is read. An id may be past the vocabulary, though, even if the shard was verified before: code that uses
+    //   ids as indices has to check them, as safe code does.
+    // - Truncated: the system ends the process, with SIGBUS on Unix.
     #[expect(unsafe_code, reason = "the one place that maps files")]
     let mapped = unsafe { Mmap::map(&file) };
     mapped.map_err(failed)
