@@ -23,8 +23,8 @@ pub struct Corpus {
 impl Corpus {
     /// Opens what `prepare` wrote into a folder.
     ///
-    /// Checks everything that needs no reading of ids: that every shard is there, has the length that its header states,
-    /// and belongs to this index and vocabulary. [`Corpus::verify`] reads the ids too.
+    /// Checks everything that needs no reading of ids: that every shard is there, has the length that its header
+    /// states, and belongs to this index and vocabulary. [`Corpus::verify`] reads the ids too.
     pub fn open(folder: &Path) -> Result<Self> {
         let index = Index::read(folder)?;
         let training = index.split(Split::Train).ok_or_else(|| Error::Index {
@@ -77,8 +77,8 @@ impl Corpus {
 
     /// The tokens of a split, or `None` if the text was prepared without it.
     ///
-    /// `split(Split::Train)` is never `None`, and never contains what is held out; it equals [`Corpus::training`], which
-    /// needs no `Option`. Do not fall back on [`Corpus::tokens`] for a missing split: it contains all of them.
+    /// `split(Split::Train)` is never `None`, and never contains what is held out; it equals [`Corpus::training`],
+    /// which needs no `Option`. Do not fall back on [`Corpus::tokens`] for a missing split: it contains all of them.
     pub fn split(&self, split: Split) -> Option<Tokens<'_>> {
         self.index.split(split).map(|entry| self.entry_tokens(entry))
     }

@@ -24,8 +24,8 @@ pub struct Index {
     pub format_version: u32,
     /// The name under which the corpus was prepared.
     pub name: String,
-    /// Identity of the corpus: a hash of the text as it was read, the settings and the vocabulary. The same text prepared in
-    /// the same way has the same identity on any machine. Every shard repeats it.
+    /// Identity of the corpus: a hash of the text as it was read, the settings and the vocabulary. The same text
+    /// prepared in the same way has the same identity on any machine. Every shard repeats it.
     #[serde(with = "hexadecimal")]
     pub run: u64,
     /// Where the text comes from.

@@ -79,9 +79,9 @@ fn entropy(counts: impl Iterator<Item = u64> + Clone) -> f64 {
     -counts.map(|count| count as f64 / all).map(|share| share * share.log2()).sum::<f64>() + 0.0
 }
 
-/// H(token | context) = H(context, token) - H(context), with the frequencies in the text itself (Shannon, *Prediction and
-/// Entropy of Printed English*, 1951, equation 1). Sequences are compared by a 64-bit hash; the probability that two of 8
-/// million collide is 2 in a million.
+/// H(token | context) = H(context, token) - H(context), with the frequencies in the text itself (Shannon, *Prediction
+/// and Entropy of Printed English*, 1951, equation 1). Sequences are compared by a 64-bit hash; the probability that
+/// two of 8 million collide is 2 in a million.
 fn context_entropy(tokens: Tokens<'_>) -> Option<f64> {
     let places = tokens.len().checked_sub(CONTEXT).filter(|&places| places > 0)?;
     let hashes = |length: usize| {

@@ -1,8 +1,9 @@
 //! Turns text of any size into memory-mapped shards of token ids, and offers views of them.
 //!
 //! [`prepare`](prepare::prepare) reads files, folders or standard input twice, in constant memory and on all cores: the
-//! first pass counts characters, the second writes their ids. [`Corpus::open`] maps the result. [`Tokens`], [`Windows`],
-//! [`Streams`] and [`Permutation`] read from it by position, so texts of any size and any number of windows need no memory.
+//! first pass counts characters, the second writes their ids. [`Corpus::open`] maps the result. [`Tokens`],
+//! [`Windows`], [`Streams`] and [`Permutation`] read from it by position, so texts of any size and any number of
+//! windows need no memory.
 //!
 //! This crate knows files and the vocabulary. It knows nothing of tensors, networks, training or command lines.
 //!
@@ -35,8 +36,8 @@
 //! - `SPLIT-NUMBER-IDENTITY.shard`: ids, as [`shard::format`] describes;
 //! - `.lock`: locked while prepare is writing.
 //!
-//! Shards are written under temporary names and renamed when all of them are complete. Then the index, which lists them, is
-//! replaced. So the folder holds the old corpus or the new one at any moment.
+//! Shards are written under temporary names and renamed when all of them are complete. Then the index, which lists
+//! them, is replaced. So the folder holds the old corpus or the new one at any moment.
 //!
 //! [`exit`] lists the exit codes that all programs of Scrimshaw use.
 

@@ -3,8 +3,8 @@
 /// A permutation of `0..len` in constant memory. A seed gives the same permutation on every machine.
 ///
 /// A Feistel network permutes the smallest even number of bits that holds `len`. Values past the end are permuted again
-/// until one is inside ("cycle walking": Black and Rogaway, *Ciphers with Arbitrary Finite Domains*, 2002). The range is
-/// less than four times `len`, so this takes fewer than four tries on average.
+/// until one is inside ("cycle walking": Black and Rogaway, *Ciphers with Arbitrary Finite Domains*, 2002). The range
+/// is less than four times `len`, so this takes fewer than four tries on average.
 #[derive(Debug, Clone, Copy)]
 pub struct Permutation {
     len: usize,

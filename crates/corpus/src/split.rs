@@ -119,8 +119,9 @@ impl Shares {
         std::array::from_fn(|document| order.get(document) as u8)
     }
 
-    /// The splits of a hundred documents, so that each split gets exactly its percentage. `order` scatters them, and a hash
-    /// of the hundred's number rotates that order, so that the splits do not line up with any period in the documents.
+    /// The splits of a hundred documents, so that each split gets exactly its percentage. `order` scatters them, and a
+    /// hash of the hundred's number rotates that order, so that the splits do not line up with any period in the
+    /// documents.
     pub(crate) fn of_hundred(self, order: &[u8; 100], hundred: u64) -> [Split; 100] {
         let rotation = xxh3_64(&hundred.to_le_bytes()) % 100;
         order.map(|rank| match (u64::from(rank) + rotation) % 100 {

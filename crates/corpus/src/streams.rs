@@ -2,8 +2,8 @@
 
 use crate::Tokens;
 
-/// `batch` contiguous streams of equal length. Stream b is the b-th part of the ids. The last target of a stream is the id
-/// after its last input. Ids that do not divide evenly are left out at the end.
+/// `batch` contiguous streams of equal length. Stream b is the b-th part of the ids. The last target of a stream is the
+/// id after its last input. Ids that do not divide evenly are left out at the end.
 #[derive(Debug, Clone, Copy)]
 pub struct Streams<'c> {
     tokens: Tokens<'c>,
@@ -35,8 +35,8 @@ impl<'c> Streams<'c> {
         self.len() == 0
     }
 
-    /// Copies `time` ids of each stream, from `position` on, to `inputs` (N, T), and the id after each to `targets` (N, T).
-    /// Both are row-major, with a row for each stream.
+    /// Copies `time` ids of each stream, from `position` on, to `inputs` (N, T), and the id after each to `targets` (N,
+    /// T). Both are row-major, with a row for each stream.
     ///
     /// # Panics
     /// If the streams end before that, or if a slice does not have N × T elements.

@@ -6,8 +6,8 @@ use crate::shard::set::ShardSet;
 
 /// A view of token ids: a corpus, a split of it, or a range of either. Copying a view is free.
 ///
-/// In a corpus that passed [`Corpus::verify`](crate::Corpus::verify), every id is below the size of the vocabulary, unless
-/// another program changes the files while they are open.
+/// In a corpus that passed [`Corpus::verify`](crate::Corpus::verify), every id is below the size of the vocabulary,
+/// unless another program changes the files while they are open.
 #[derive(Debug, Clone, Copy)]
 pub struct Tokens<'c> {
     ids: Ids<'c>,

@@ -1,5 +1,5 @@
-//! Bad input, damaged data, and folders that cannot be written to: each failure has its message and exit code, and leaves
-//! nothing behind.
+//! Bad input, damaged data, and folders that cannot be written to: each failure has its message and exit code, and
+//! leaves nothing behind.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Shards that commit 5d3690c wrote still open, verify and read as the same ids. `data/README.md` says how they were made.
+//! Shards that commit 5d3690c wrote still open, verify and read as the same ids. `data/README.md` says how they were
+//! made.
 
 use std::path::Path;
 

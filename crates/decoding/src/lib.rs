@@ -3,8 +3,8 @@
 //!
 //! This crate knows nothing of characters, models or files. A token is an index into the logits.
 //!
-//! A temperature below 1 sharpens the distribution, so the text is more predictable and repeats itself more. One above 1
-//! flattens it, so the text is more random. 0 always takes the likeliest token. The steps, in order:
+//! A temperature below 1 sharpens the distribution, so the text is more predictable and repeats itself more. One above
+//! 1 flattens it, so the text is more random. 0 always takes the likeliest token. The steps, in order:
 //!
 //! 1. excluded tokens and NaN logits get probability 0;
 //! 2. recently chosen tokens get the repetition penalty of CTRL (Keskar et al. 2019, section 4.1);

@@ -2,8 +2,8 @@
 
 /// Writes the softmax of `logits` to `probabilities`. A NaN logit has probability 0.
 ///
-/// Plus infinity counts as the largest finite number, and minus infinity has probability 0. If every logit is NaN or minus
-/// infinity, all probabilities are 0.
+/// Plus infinity counts as the largest finite number, and minus infinity has probability 0. If every logit is NaN or
+/// minus infinity, all probabilities are 0.
 ///
 /// # Panics
 /// If the slices differ in length.
@@ -23,7 +23,8 @@ pub fn log_probability(logits: &[f32], token: usize) -> f64 {
     f64::from(logits[token] - largest) - f64::from(sum).ln()
 }
 
-/// Replaces the contents of `tokens` with the `count` likeliest tokens, likeliest first. Of equals, the lower comes first.
+/// Replaces the contents of `tokens` with the `count` likeliest tokens, likeliest first. Of equals, the lower comes
+/// first.
 ///
 /// Takes O(V · count), and allocates nothing once `tokens` has the capacity.
 pub fn top(probabilities: &[f32], count: usize, tokens: &mut Vec<usize>) {
@@ -83,8 +84,9 @@ fn sum_by(values: &[f32], function: impl Fn(f32) -> f32) -> f32 {
     lanes.into_iter().sum::<f32>() + rest.iter().map(|&value| function(value)).sum::<f32>()
 }
 
-/// e^x for x ≤ 0, with a relative error below 3e-7; 0 below x = -87. The polynomial is that of `expf` in Moshier's Cephes
-/// library. Unlike the standard library's function, this one is plain arithmetic, so the compiler can vectorise it.
+/// e^x for x ≤ 0, with a relative error below 3e-7; 0 below x = -87. The polynomial is that of `expf` in Moshier's
+/// Cephes library. Unlike the standard library's function, this one is plain arithmetic, so the compiler can vectorise
+/// it.
 #[inline]
 fn exp(x: f32) -> f32 {
     /// 1.5 · 2^23: adding it leaves the nearest integer in the low bits.

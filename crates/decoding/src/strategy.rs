@@ -80,8 +80,8 @@ impl Decoding {
 
     /// Chooses a token from `logits` (V) and remembers it for the repetition penalty.
     ///
-    /// This draws one random number, or none at temperature 0. If no token has a probability (all are excluded, or every
-    /// logit is NaN or minus infinity), the result is the first token that is not excluded, or 0.
+    /// This draws one random number, or none at temperature 0. If no token has a probability (all are excluded, or
+    /// every logit is NaN or minus infinity), the result is the first token that is not excluded, or 0.
     ///
     /// # Panics
     /// If `logits` is empty.
@@ -96,7 +96,8 @@ impl Decoding {
         token
     }
 
-    /// The probabilities (V) that [`choose`](Self::choose) would sample from. They are 0 for tokens that cannot be drawn.
+    /// The probabilities (V) that [`choose`](Self::choose) would sample from. They are 0 for tokens that cannot be
+    /// drawn.
     pub fn distribution(&mut self, logits: &[f32]) -> &[f32] {
         self.probabilities.clear();
         self.probabilities.extend_from_slice(logits);

@@ -1,4 +1,5 @@
-//! The order in which a format stacks the four gates of an LSTM along the first axis, and the one function that changes it.
+//! The order in which a format stacks the four gates of an LSTM along the first axis, and the one function that changes
+//! it.
 
 /// The order of the four blocks of H rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

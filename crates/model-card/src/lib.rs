@@ -1,8 +1,8 @@
-//! What every stage agrees on: the vocabulary, how text is normalised before it is encoded, the sizes of the network, the
-//! names of its tensors, and where a model came from.
+//! What every stage agrees on: the vocabulary, how text is normalised before it is encoded, the sizes of the network,
+//! the names of its tensors, and where a model came from.
 //!
-//! This crate knows nothing of files, tensors or runtimes. It holds plain data with a JSON form. A shard, a checkpoint and
-//! an ONNX file can each carry all of it, so any of them can be checked against another.
+//! This crate knows nothing of files, tensors or runtimes. It holds plain data with a JSON form. A shard, a checkpoint
+//! and an ONNX file can each carry all of it, so any of them can be checked against another.
 //!
 //! ```
 //! use model_card::{Unit, Vocabulary};

@@ -53,8 +53,8 @@ impl FromStr for Newlines {
 
 /// The normalisation steps, in the order in which they are applied: line ends, NFC, lower case, ASCII.
 ///
-/// The lecture lower-cases before it drops non-ASCII characters, so a Kelvin sign becomes `k` and stays. Each character is
-/// lower-cased by itself (without the final-sigma rule), so text that is normalised in pieces equals text that is
+/// The lecture lower-cases before it drops non-ASCII characters, so a Kelvin sign becomes `k` and stays. Each character
+/// is lower-cased by itself (without the final-sigma rule), so text that is normalised in pieces equals text that is
 /// normalised whole. Pieces may start at any ASCII character other than a line feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -48,7 +48,8 @@ impl ModelSize {
         if layer == 0 { self.embedding_size().unwrap_or(self.vocabulary) } else { self.hidden }
     }
 
-    /// Trainable parameters. Each layer counts one bias vector, as in Keras; PyTorch has two, of which only the sum matters.
+    /// Trainable parameters. Each layer counts one bias vector, as in Keras; PyTorch has two, of which only the sum
+    /// matters.
     pub fn parameters(&self) -> usize {
         let embedding = self.vocabulary * self.embedding_size().unwrap_or(0);
         let output_weight = if self.input == InputEncoding::TiedEmbedding { 0 } else { self.vocabulary * self.hidden };

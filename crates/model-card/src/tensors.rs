@@ -1,4 +1,5 @@
-//! Names of the tensors in a checkpoint. They are those of a PyTorch module with fields `embedding`, `lstm` and `output`.
+//! Names of the tensors in a checkpoint. They are those of a PyTorch module with fields `embedding`, `lstm` and
+//! `output`.
 //!
 //! Shapes are PyTorch's too: `weight_ih` (4H, I), `weight_hh` (4H, H), `bias_ih` and `bias_hh` (4H), gates in the order
 //! i, f, g, o; `embedding.weight` (V, E); `output.weight` (V, H), `output.bias` (V).

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 /// Text that is safe to print on a terminal, on one line.
 ///
-/// Control characters (which can clear the screen, set its title or paste into the shell), line separators, and the marks
-/// that change the direction of the text around them become escapes such as `\n` and `\u{202e}`. Everything else stays.
-/// Use it for any text that comes from a file or from somebody else: the fields of a card, names in an archive, paths.
+/// Control characters (which can clear the screen, set its title or paste into the shell), line separators, and the
+/// marks that change the direction of the text around them become escapes such as `\n` and `\u{202e}`. Everything else
+/// stays. Use it for any text that comes from a file or from somebody else: the fields of a card, names in an archive,
+/// paths.
 ///
 /// ```
 /// assert_eq!(model_card::printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
@@ -27,8 +28,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Control characters, and those with the property `Bidi_Control` (Unicode Standard Annex 9), and the two separators that
-/// some terminals and editors show as line ends.
+/// Control characters, and those with the property `Bidi_Control` (Unicode Standard Annex 9), and the two separators
+/// that some terminals and editors show as line ends.
 fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(

@@ -9,8 +9,8 @@ use crate::{Error, Result, Unit};
 
 /// The distinct symbols of a text in ascending order; a symbol's id is its index.
 ///
-/// At most two special tokens follow the symbols: the *boundary* between documents, and the *unknown* token, which stands
-/// for every symbol outside the vocabulary. Neither has a text of its own.
+/// At most two special tokens follow the symbols: the *boundary* between documents, and the *unknown* token, which
+/// stands for every symbol outside the vocabulary. Neither has a text of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Vocabulary {
@@ -157,8 +157,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The text that this id completes. It is empty in the middle of a multi-byte character. A special token has no text
-    /// of its own; it ends an unfinished character, as [`finish`](Self::finish) does.
+    /// The text that this id completes. It is empty in the middle of a multi-byte character. A special token has no
+    /// text of its own; it ends an unfinished character, as [`finish`](Self::finish) does.
     pub fn push(&mut self, vocabulary: &Vocabulary, id: u32) -> &str {
         self.text.clear();
         let Some(symbol) = vocabulary.symbol(id) else { return self.finish() };

@@ -1,6 +1,7 @@
 //! Compares the exported graph with the trained network: the same text must give the same logits.
 //!
-//! candle-onnx 0.11 gets the layout of the LSTM's output wrong for batches above one, so it gets one text and `ort` two.
+//! candle-onnx 0.11 gets the layout of the LSTM's output wrong for batches above one, so it gets one text and `ort`
+//! two.
 
 use std::collections::HashMap;
 
@@ -54,7 +55,8 @@ struct Expected {
 }
 
 impl Expected {
-    /// The initial state is the one after the first quarter of the text, because zeros could hide an error in the recurrence.
+    /// The initial state is the one after the first quarter of the text, because zeros could hide an error in the
+    /// recurrence.
     fn new(network: &CharLstm, ids: Vec<Vec<u32>>) -> Result<Self> {
         let batch = Tensor::new(ids.clone(), &Device::Cpu)?; // (N, T)
         let (_, state) = network.forward(&batch.narrow(1, 0, ids[0].len().div_ceil(4))?, None, Outputs::All)?;

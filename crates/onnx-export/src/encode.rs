@@ -1,7 +1,8 @@
 //! Encodes the model so that every reader can read it.
 //!
-//! Protobuf allows a tensor's `dims` to be written packed, as proto3 writers do, or unpacked, as ONNX's own tools do. rten
-//! 0.27 reads only the unpacked form. So tensors are encoded here, with unpacked `dims`, and everything else by prost.
+//! Protobuf allows a tensor's `dims` to be written packed, as proto3 writers do, or unpacked, as ONNX's own tools do.
+//! rten 0.27 reads only the unpacked form. So tensors are encoded here, with unpacked `dims`, and everything else by
+//! prost.
 
 use candle_onnx::onnx::{GraphProto, ModelProto, TensorProto};
 use prost::Message;

@@ -1,8 +1,9 @@
 //! The ONNX graph of a character LSTM.
 //!
-//! Inputs `ids` int64 (sequence, batch), `h` and `c` f32 (layers, batch, hidden); outputs `logits` f32 (sequence, batch,
-//! vocabulary), `h_next` and `c_next` like `h` and `c`. Sequence and batch are dynamic. The graph uses only operators of the
-//! standard set, version [`OPSET`]: `Gather`, `LSTM`, `Squeeze`, `MatMul`, `Add`, and `Concat` if there are several layers.
+//! Inputs `ids` int64 (sequence, batch), `h` and `c` f32 (layers, batch, hidden); outputs `logits` f32 (sequence,
+//! batch, vocabulary), `h_next` and `c_next` like `h` and `c`. Sequence and batch are dynamic. The graph uses only
+//! operators of the standard set, version [`OPSET`]: `Gather`, `LSTM`, `Squeeze`, `MatMul`, `Add`, and `Concat` if
+//! there are several layers.
 
 use std::collections::HashMap;
 
@@ -83,8 +84,8 @@ impl Builder<'_> {
         let (vocabulary, hidden) = (self.card.size.vocabulary, self.card.size.hidden);
         let table = match self.card.size.embedding_size() {
             Some(size) => self.numbers(tensors::EMBEDDING_WEIGHT, &[vocabulary, size])?, // (V, E)
-            // A one-hot input selects a column of the input weights. With more tokens than gate rows, it is cheaper to look
-            // that column up here and give the LSTM an identity matrix as its input weights.
+            // A one-hot input selects a column of the input weights. With more tokens than gate rows, it is cheaper to
+            // look that column up here and give the LSTM an identity matrix as its input weights.
             None if self.gathers_product() => {
                 let weight = self.gate_rows(&tensors::weight_ih(0), &[4 * hidden, vocabulary])?; // (4H, V)
                 transpose(&weight, vocabulary) // (V, 4H)

@@ -1,8 +1,8 @@
 //! Exports a checkpoint as an ONNX file, and checks the file before it is put in place.
 //!
-//! [`graph::model`] builds the graph from named tensors and a model card. [`check::compare`] runs it in candle-onnx and in
-//! `ort`, and compares the logits with those of the trained network. [`export`] does both, and writes the file only if all
-//! three agree. This crate knows nothing of corpora or training.
+//! [`graph::model`] builds the graph from named tensors and a model card. [`check::compare`] runs it in candle-onnx and
+//! in `ort`, and compares the logits with those of the trained network. [`export`] does both, and writes the file only
+//! if all three agree. This crate knows nothing of corpora or training.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -10,7 +10,8 @@ use super::inputs::Input;
 use super::reading::{Opened, Reading, Text, failure, open};
 use crate::{Error, Result};
 
-/// Bytes in a block: small enough for a core's cache, and large enough that the cost of handing it over does not matter.
+/// Bytes in a block: small enough for a core's cache, and large enough that the cost of handing it over does not
+/// matter.
 pub const BLOCK_BYTES: usize = 256 * 1024;
 
 /// A piece of one input.
@@ -164,9 +165,9 @@ impl<'i> Blocks<'i> {
 
 /// The last position before the end where the bytes may be cut. It is never 0, because a block must not be empty.
 ///
-/// It is never between CR and LF. In text, it is never inside a character or an invalid sequence that decodes to a single
-/// U+FFFD. With NFC, the character after it composes with none before it. If a whole block (a quarter of a million bytes)
-/// has no such character, it is cut anyway, and that one composition is lost.
+/// It is never between CR and LF. In text, it is never inside a character or an invalid sequence that decodes to a
+/// single U+FFFD. With NFC, the character after it composes with none before it. If a whole block (a quarter of a
+/// million bytes) has no such character, it is cut anyway, and that one composition is lost.
 fn last_cut(bytes: &[u8], rules: CutRules) -> usize {
     let cuts = || (1..bytes.len()).rev().filter(|&cut| !(bytes[cut] == b'\n' && bytes[cut - 1] == b'\r'));
     if !rules.text {
@@ -183,7 +184,8 @@ fn last_cut(bytes: &[u8], rules: CutRules) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// Whether the first character neither composes with one before it nor is reordered before one; `false` if it is cut off.
+/// Whether the first character neither composes with one before it nor is reordered before one; `false` if it is cut
+/// off.
 fn starts_composition(bytes: &[u8]) -> bool {
     let length = match bytes[0] {
         0..=0x7f => return true,

@@ -5,7 +5,8 @@ use model_card::{Unit, Vocabulary};
 use super::text::Piece;
 use crate::{Documents, Error, Result, Settings};
 
-/// Symbols are counted in pages of 256. A page exists once one of its symbols occurs, so few scripts need little memory.
+/// Symbols are counted in pages of 256. A page exists once one of its symbols occurs, so few scripts need little
+/// memory.
 const PAGE: usize = 256;
 /// Pages in all of Unicode.
 const PAGES: usize = 0x11_0000 / PAGE;
@@ -127,8 +128,8 @@ fn too_few_symbols(settings: &Settings, kept: usize, frequent: &[u64]) -> Error 
              --min-count {most} or less"
         ),
         _ => format!(
-            "--max-vocabulary {} leaves {kept} beside the special tokens, and a model needs at least {LEAST_SYMBOLS}; use \
-             a larger --max-vocabulary",
+            "--max-vocabulary {} leaves {kept} beside the special tokens, and a model needs at least \
+             {LEAST_SYMBOLS}; use a larger --max-vocabulary",
             settings.max_vocabulary.unwrap_or(0)
         ),
     })

@@ -22,8 +22,8 @@ pub struct Encoder {
 impl Encoder {
     /// The table for a vocabulary.
     ///
-    /// A symbol without an id becomes the unknown token, or 0 if there is none. The latter only happens when a text changes
-    /// between the two passes, which its hash shows.
+    /// A symbol without an id becomes the unknown token, or 0 if there is none. The latter only happens when a text
+    /// changes between the two passes, which its hash shows.
     pub fn new(vocabulary: &Vocabulary) -> Self {
         let other = vocabulary.unknown().unwrap_or(0);
         let mut pages = vec![None; 0x11_0000 / PAGE];

@@ -47,10 +47,10 @@ pub struct Inputs {
 impl Inputs {
     /// Finds the files of the inputs, in the order in which these were named.
     ///
-    /// A folder is walked depth first, with its entries in the byte order of their names. Ignore files inside the folder
-    /// apply. Those above it and the user's own do not, so that a folder gives the same text on every machine. Hidden files
-    /// and links are skipped. `include` patterns apply to folders and archives: a pattern without a slash is compared with
-    /// the file's name, one with a slash with its path in the folder.
+    /// A folder is walked depth first, with its entries in the byte order of their names. Ignore files inside the
+    /// folder apply. Those above it and the user's own do not, so that a folder gives the same text on every machine.
+    /// Hidden files and links are skipped. `include` patterns apply to folders and archives: a pattern without a slash
+    /// is compared with the file's name, one with a slash with its path in the folder.
     pub fn find(paths: &[PathBuf], include: &[String], cancelled: &AtomicBool) -> Result<Self> {
         let mut stamp = Stamp::default();
         for pattern in include {

@@ -1,8 +1,8 @@
 //! Turns text into shards.
 //!
-//! The inputs are read twice, in blocks that all cores share. The first pass counts the symbols (characters or bytes), from
-//! which the vocabulary and the width of an id follow. The second pass writes the ids. Neither keeps more than a few blocks
-//! of the text in memory.
+//! The inputs are read twice, in blocks that all cores share. The first pass counts the symbols (characters or bytes),
+//! from which the vocabulary and the width of an id follow. The second pass writes the ids. Neither keeps more than a
+//! few blocks of the text in memory.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,9 +36,9 @@ pub use options::{Options, Outcome, Progress, Report, Stage};
 
 /// Prepares a text.
 ///
-/// `progress` is called after every block. When `cancelled` becomes true, the work stops with [`Error::Interrupted`]; every
-/// loop polls it. Only a read that blocks, such as that of a pipe without a writer, delays this. After any failure, the
-/// output folder contains what it did before.
+/// `progress` is called after every block. When `cancelled` becomes true, the work stops with [`Error::Interrupted`];
+/// every loop polls it. Only a read that blocks, such as that of a pipe without a writer, delays this. After any
+/// failure, the output folder contains what it did before.
 pub fn prepare(
     options: &Options,
     progress: &mut (dyn FnMut(Progress) + Send),

@@ -29,14 +29,15 @@ pub struct Options {
     pub lossy: bool,
     /// What a document is. Unless given, each file is one if there are several inputs or a folder.
     pub documents: Option<Documents>,
-    /// Patterns for the files to read in folders and zip archives. Unless given, all files in a folder, and the only text
-    /// file in an archive.
+    /// Patterns for the files to read in folders and zip archives. Unless given, all files in a folder, and the only
+    /// text file in an archive.
     pub include: Vec<String>,
     /// Leave out the header and licence of Project Gutenberg e-texts.
     pub strip_gutenberg: bool,
     /// Characters that occur less often than this become the unknown token; at least 1.
     pub min_count: Option<u64>,
-    /// Size limit of the vocabulary, special tokens included; at least 3. The rarest characters become the unknown token.
+    /// Size limit of the vocabulary, special tokens included; at least 3. The rarest characters become the unknown
+    /// token.
     pub max_vocabulary: Option<usize>,
     /// The percentage for each split.
     pub split: Shares,

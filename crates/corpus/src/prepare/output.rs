@@ -1,9 +1,9 @@
 //! The folder that is written to.
 //!
-//! It is locked while prepare is writing. If the work fails, it is left as it was: files, folders and the lock that this
-//! call made are removed again. The only other files that are ever removed are those that an earlier prepare left in the
-//! same folder: unfinished ones, and shards that the new index does not list. Both are recognised by their whole names, and
-//! the lock proves that no other prepare is using them.
+//! It is locked while prepare is writing. If the work fails, it is left as it was: files, folders and the lock that
+//! this call made are removed again. The only other files that are ever removed are those that an earlier prepare left
+//! in the same folder: unfinished ones, and shards that the new index does not list. Both are recognised by their whole
+//! names, and the lock proves that no other prepare is using them.
 
 use std::fs::{self, File, TryLockError};
 use std::io;

@@ -18,8 +18,8 @@ struct Turn<C> {
 /// Reads blocks, processes them on `threads` threads, and consumes the results in the order of the text.
 ///
 /// Each worker takes the next block, processes it, and waits for its turn to consume. So there are never more blocks in
-/// memory than workers, and their buffers are reused. If several blocks fail, the error is that of the first in the text.
-/// Returns the workers with what they gathered.
+/// memory than workers, and their buffers are reused. If several blocks fail, the error is that of the first in the
+/// text. Returns the workers with what they gathered.
 pub fn process_in_order<W: Send>(
     threads: usize,
     blocks: &mut Blocks<'_>,

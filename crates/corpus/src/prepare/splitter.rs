@@ -58,8 +58,8 @@ impl Splitter {
         self.document
     }
 
-    /// Passes the ranges of a block's tokens to `receive`, with their splits. A boundary right after another one, or at the
-    /// start of the text, is in no range: it would end an empty document.
+    /// Passes the ranges of a block's tokens to `receive`, with their splits. A boundary right after another one, or at
+    /// the start of the text, is in no range: it would end an empty document.
     pub fn assign(
         &mut self,
         block: &BlockTokens,
@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn empty_documents_are_dropped() {
-        // A boundary at the very start, one after a boundary in the block before, and one after text in the block before.
+        // A boundary at the very start, one after a boundary in the block before, and one after text in the block
+        // before.
         let (assigned, documents) =
             assign(SplitRule::Contiguous([99, 0, 0]), &[(3, &[1, 3]), (2, &[1]), (1, &[1]), (1, &[1])]);
         let ranges: Vec<_> = assigned.into_iter().map(|(_, block, range)| (block, range)).collect();

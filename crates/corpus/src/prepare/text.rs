@@ -46,8 +46,8 @@ impl Normaliser {
         self.documents != Documents::Joined
     }
 
-    /// Passes the pieces of a block to `receive`, in order. Fails with the position in the block of the first byte that is
-    /// not UTF-8.
+    /// Passes the pieces of a block to `receive`, in order. Fails with the position in the block of the first byte that
+    /// is not UTF-8.
     pub fn pieces(self, block: &Block, receive: impl FnMut(Piece<'_>)) -> Result<(), usize> {
         if !self.needs_text() {
             self.split(block, &block.bytes, |range| Piece::Bytes(&block.bytes[range]), receive);

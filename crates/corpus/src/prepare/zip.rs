@@ -1,8 +1,8 @@
 //! The text file in a zip archive, as a stream.
 //!
-//! Texts are often offered as an archive of one file, sometimes with pictures or an operating system's own files beside it.
-//! The crate `zip` reads the archive's directory. The file itself is unpacked here, because a reader of `zip` borrows the
-//! archive, and this one has to outlive it.
+//! Texts are often offered as an archive of one file, sometimes with pictures or an operating system's own files beside
+//! it. The crate `zip` reads the archive's directory. The file itself is unpacked here, because a reader of `zip`
+//! borrows the archive, and this one has to outlive it.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::Path;

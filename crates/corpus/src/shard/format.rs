@@ -8,8 +8,8 @@
 //! | 53..64 | zeros |
 //! | 64.. | count × width bytes: the ids |
 //!
-//! All numbers are little-endian. The file is exactly 64 + count × width bytes long. The reader is a view of `&[u8]` and
-//! allocates nothing, so no header can make it use memory or read outside its slice.
+//! All numbers are little-endian. The file is exactly 64 + count × width bytes long. The reader is a view of `&[u8]`
+//! and allocates nothing, so no header can make it use memory or read outside its slice.
 
 use std::path::Path;
 

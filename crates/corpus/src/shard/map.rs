@@ -1,7 +1,7 @@
 //! A shard file in memory: the only `unsafe` of this crate.
 //!
-//! The mapped bytes never leave this module as a slice. A reader gets copies of the ids, so no safe code outside can hold
-//! a reference to memory that another process may change.
+//! The mapped bytes never leave this module as a slice. A reader gets copies of the ids, so no safe code outside can
+//! hold a reference to memory that another process may change.
 
 use std::fs::File;
 use std::io;
@@ -69,13 +69,13 @@ fn map(path: &Path) -> Result<Mmap> {
     if length < HEADER_LENGTH as u64 {
         return Err(header_too_short(path, length));
     }
-    // SAFETY: a map is sound as long as nobody changes the file. This project never does: a shard is written under another
-    // name, renamed when it is complete, and later only replaced by a rename or removed, which leaves existing maps alone.
-    // Another program can still write to the file or truncate it. The worst case is then:
-    // - Written to: the reader gets other ids. They are integers, for which every bit pattern is valid. They are copied out
-    //   within bounds that were computed when the shard was opened and are not read from the map again, so nothing outside
-    //   the map is read. An id may be past the vocabulary, though, even if the shard was verified before: code that uses
-    //   ids as indices has to check them, as safe code does.
+    // SAFETY: a map is sound as long as nobody changes the file. This project never does: a shard is written under
+    // another name, renamed when it is complete, and later only replaced by a rename or removed, which leaves existing
+    // maps alone. Another program can still write to the file or truncate it. The worst case is then:
+    // - Written to: the reader gets other ids. They are integers, for which every bit pattern is valid. They are copied
+    //   out within bounds that were computed when the shard was opened and are not read from the map again, so nothing
+    //   outside the map is read. An id may be past the vocabulary, though, even if the shard was verified before: code
+    //   that uses ids as indices has to check them, as safe code does.
     // - Truncated: the system ends the process, with SIGBUS on Unix.
     #[expect(unsafe_code, reason = "the one place that maps files")]
     let mapped = unsafe { Mmap::map(&file) };

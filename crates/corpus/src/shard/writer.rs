@@ -111,7 +111,8 @@ pub struct FinishedShard {
     path: TempPath,
     folder: PathBuf,
     entry: ShardEntry,
-    /// The thread owns the open file and closes it, because a corpus can have more shards than a process can open files.
+    /// The thread owns the open file and closes it, because a corpus can have more shards than a process can open
+    /// files.
     syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
