@@ -164,7 +164,12 @@ fn lock(folder: &Path) -> Result<(File, bool)> {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::Busy(folder.into())),
-            Err(TryLockError::Error(source)) => return Err(unwritable(source)),
+            Err(TryLockError::Error(source)) => {
+                if made {
+                    let _ = fs::remove_file(&path);
+                }
+                return Err(unwritable(source));
+            }
         }
         // If its owner removed the file before it was locked here, the lock is of a file that nobody else can find.
         let still_there = lock.try_clone().and_then(Handle::from_file).map_err(unwritable)?;
