@@ -1,17 +1,19 @@
-//! What can go wrong, and the exit code that says so.
+//! What can go wrong, and the exit codes for it.
 
 use std::io;
 use std::path::PathBuf;
+
+use model_card::counted;
 
 use crate::exit;
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can be wrong with an input, with shards, or with the place that they are written to.
+/// What can be wrong with options, inputs, shards, or the folder that they are written to.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Options that contradict each other or make no sense.
+    /// An option has a value that makes no sense, or options contradict each other.
     #[error("{0}")]
     Options(String),
 
@@ -23,66 +25,74 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// An input that was named holds nothing.
-    #[error("{0} is empty: there is nothing to prepare; name a file with text in it")]
+    /// An input that was named is empty.
+    #[error("{0} is empty; name a file with text in it")]
     Empty(PathBuf),
     /// No file of a folder is text, or none matches.
     #[error(
-        "{path} holds no file to prepare ({binary} binary and {empty} empty ones skipped; ignore rules hold); \
-         check the path and the --include patterns"
+        "{path} has no text file to prepare ({binary} binary and {empty} empty files were skipped, and files that an \
+         ignore file names); check the path and the --include patterns"
     )]
     NothingFound {
         /// The folder.
         path: PathBuf,
-        /// Files skipped because they hold NUL bytes.
+        /// Files skipped because they contain NUL bytes.
         binary: u64,
-        /// Files skipped because they hold nothing.
+        /// Files skipped because they are empty.
         empty: u64,
     },
-    /// The text, or a split of it, has not one whole window with a target.
+    /// The text, or a split of it, is too short for one window and its target.
     #[error(
-        "{what} has {tokens} tokens, and one window of {window} and the character after it take {}; \
-         give more text, a larger share or a shorter --window", window + 1
+        "{what} has {}, and a window of {window} with the character after it needs {}; \
+         use more text, a larger --split or a shorter --window", counted(*tokens, "token"), window + 1
     )]
     TooShort {
         /// The text, or which split of it.
         what: String,
-        /// Tokens that there are.
+        /// Its number of tokens.
         tokens: u64,
         /// Tokens of a window.
         window: usize,
     },
     /// Bytes that are not UTF-8.
     #[error(
-        "{path} is not UTF-8 at byte {offset}{hint}; convert it, or accept replacement characters with --lossy, \
-         or count bytes with --unit byte"
+        "{path} is not UTF-8 at byte {offset}{hint}; convert it, or replace invalid bytes with --lossy, \
+         or use bytes as tokens with --unit byte"
     )]
     InvalidUtf8 {
         /// The file.
         path: PathBuf,
-        /// Bytes before the broken sequence, in the file or in what it decompresses to.
+        /// Bytes before the invalid sequence, in the file or, if it is compressed, in its contents.
         offset: u64,
-        /// What the file looks like instead, with a leading separator; often nothing.
+        /// What the file looks like instead, with a leading space; often empty.
         hint: &'static str,
     },
     /// A compressed file that does not decompress.
-    #[error("{path} begins like {format} and does not decompress: {source}; fetch or compress it again")]
+    #[error("{path} looks like {format} but cannot be decompressed: {source}; download or compress it again")]
     Decompress {
         /// The file.
         path: PathBuf,
-        /// The compression's name.
+        /// Name of the compression format.
         format: &'static str,
         /// What the decoder says.
         source: io::Error,
     },
+    /// A zip archive has no text file, or several.
+    #[error("{path} is a zip archive with {entries}; choose one with --include NAME, or unpack the archive")]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// How many text files it has, and the names of its entries.
+        entries: String,
+    },
     /// An input changed while it was read.
-    #[error("the input changed while it was being prepared; wait until nothing writes to it and prepare it again")]
+    #[error("the input changed while it was being prepared; wait until nothing writes to it, and prepare it again")]
     InputChanged,
-    /// A folder without an index: nothing was prepared there.
-    #[error("{0} holds no index.json: nothing is prepared there; run prepare first")]
+    /// A folder without an index.
+    #[error("{0} has no index.json, so nothing is prepared there; run prepare first")]
     NotPrepared(PathBuf),
 
-    /// The index is not one, or contradicts itself.
+    /// The index cannot be parsed, or contradicts itself.
     #[error("the index {path} is damaged: {message}; prepare the text again")]
     Index {
         /// The index file.
@@ -90,10 +100,10 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
-    /// A shard that the index lists is gone.
-    #[error("the shard {0} is missing, and the index lists it; prepare the text again")]
+    /// A shard that the index lists is missing.
+    #[error("the shard {0} is missing; prepare the text again")]
     ShardMissing(PathBuf),
-    /// A shard's header is not one.
+    /// A shard's header cannot be parsed, or contradicts the index.
     #[error("the shard {path} is damaged: {message}; prepare the text again")]
     ShardHeader {
         /// The shard.
@@ -102,25 +112,22 @@ pub enum Error {
         message: String,
     },
     /// A shard is shorter or longer than its header says.
-    #[error("the shard {path} has {found} bytes and its header says {expected}: it was {}; prepare the text again",
-        if found < expected { "cut short" } else { "appended to" })]
+    #[error("the shard {path} has {} and its header says {expected}: it was {}; prepare the text again",
+        counted(*found, "byte"), if found < expected { "truncated" } else { "appended to" })]
     ShardLength {
         /// The shard.
         path: PathBuf,
         /// Bytes in the file.
         found: u64,
-        /// Bytes that header and ids take.
+        /// Bytes that the header and its ids take.
         expected: u64,
     },
-    /// A shard's ids are not those that were written.
-    #[error(
-        "the ids in the shard {0} are not those that were written (its checksum differs): the file was altered; \
-         prepare the text again"
-    )]
+    /// A shard's ids have another checksum than its header.
+    #[error("the shard {0} was altered: its checksum differs; prepare the text again")]
     ShardAltered(PathBuf),
     /// A shard was written for another vocabulary.
     #[error(
-        "the shard {path} was written for another vocabulary ({found:016x}) than the index's ({expected:016x}); \
+        "the shard {path} was written for vocabulary {found:016x}, but the index has {expected:016x}; \
          prepare the text again"
     )]
     OtherVocabulary {
@@ -131,22 +138,22 @@ pub enum Error {
         /// Fingerprint of the index's vocabulary.
         expected: u64,
     },
-    /// A shard belongs to another run of prepare.
+    /// A shard belongs to another corpus.
     #[error(
-        "the shard {path} is of another run ({found:016x}) than the index ({expected:016x}): files of two corpora \
-         were mixed; prepare the text again"
+        "the shard {path} belongs to another corpus ({found:016x}) than the index ({expected:016x}): the files of two \
+         corpora were mixed; prepare the text again"
     )]
     OtherRun {
         /// The shard.
         path: PathBuf,
-        /// Run in the shard.
+        /// Identity of the corpus in the shard.
         found: u64,
-        /// Run in the index.
+        /// Identity of the corpus in the index.
         expected: u64,
     },
 
     /// A file or folder cannot be written.
-    #[error("cannot write {path}: {source}; check permissions and free space, or name another folder")]
+    #[error("cannot write {path}: {source}; check the permissions and the free space, or name another folder")]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -154,15 +161,15 @@ pub enum Error {
         source: io::Error,
     },
     /// Another prepare writes to the same folder.
-    #[error("another prepare is at work in {0}; wait for it, or name another folder")]
+    #[error("another prepare is writing to {0}; wait until it has finished, or name another folder")]
     Busy(PathBuf),
-    /// The work was cancelled from outside.
+    /// The caller cancelled the work.
     #[error("interrupted; nothing was changed")]
     Interrupted,
 }
 
 impl Error {
-    /// The exit code of a program that ends with this error: see [`exit`].
+    /// The exit code of a program that fails with this error; see [`exit`].
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Options(_) => exit::USAGE,
@@ -172,6 +179,7 @@ impl Error {
             | Self::TooShort { .. }
             | Self::InvalidUtf8 { .. }
             | Self::Decompress { .. }
+            | Self::Archive { .. }
             | Self::InputChanged
             | Self::NotPrepared(_) => exit::BAD_INPUT,
             Self::Index { .. }

@@ -1,8 +1,10 @@
-//! The index: one JSON file beside the shards that lists them and says what they hold and where it came from.
+//! The index: a JSON file beside the shards, which lists them and describes the corpus.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::str::FromStr;
 
 use model_card::{Normalisation, Unit, Vocabulary};
 use serde::{Deserialize, Serialize};
@@ -10,20 +12,20 @@ use serde::{Deserialize, Serialize};
 use crate::split::{Shares, Split, SplitBy};
 use crate::{Error, Result};
 
-/// The index's file name.
+/// File name of the index.
 pub const INDEX_FILE: &str = "index.json";
 /// The version of the index that this crate writes and the only one that it reads.
 pub const INDEX_VERSION: u32 = 1;
 
-/// What a corpus is made of.
+/// Everything that is known about a corpus, except its ids.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Index {
-    /// Version of this JSON form: [`INDEX_VERSION`].
+    /// Version of the JSON form: [`INDEX_VERSION`].
     pub format_version: u32,
     /// The name under which the corpus was prepared.
     pub name: String,
-    /// Identity of the corpus: a hash of the text as it was read, the settings and the vocabulary. It is the same
-    /// whenever the same text is prepared in the same way, on any machine, and every shard repeats it.
+    /// Identity of the corpus: a hash of the text as it was read, the settings and the vocabulary. The same text
+    /// prepared in the same way has the same identity on any machine. Every shard repeats it.
     #[serde(with = "hexadecimal")]
     pub run: u64,
     /// Where the text comes from.
@@ -32,48 +34,48 @@ pub struct Index {
     /// Licence of the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-    /// What was done to the text.
+    /// How the text was prepared.
     pub settings: Settings,
-    /// Tokens and their texts.
+    /// The vocabulary.
     pub vocabulary: Vocabulary,
-    /// All tokens: characters (or bytes), and boundaries.
+    /// Number of tokens: characters (or bytes) and boundaries.
     pub tokens: u64,
-    /// Boundaries between documents; none where the text is one.
+    /// Number of documents, each of which ends with a boundary; 0 if the inputs are one text.
     pub documents: u64,
-    /// Characters (or bytes) that became the unknown token.
+    /// Number of characters (or bytes) that became the unknown token.
     pub unknown: u64,
-    /// The windows that a text is cut into unless a recipe says otherwise.
+    /// The windows that training uses unless a recipe says otherwise.
     pub window: WindowShape,
-    /// The parts of the corpus, in order; together they are the whole.
+    /// The splits, in order. Together they are the whole corpus.
     pub splits: Vec<SplitEntry>,
-    /// The shards, in order; together they are the whole.
+    /// The shards, in order. Together they are the whole corpus.
     pub shards: Vec<ShardEntry>,
-    /// What was read.
+    /// The files that were read.
     pub inputs: Inputs,
 }
 
-/// Everything that decides which ids a text becomes.
+/// The settings that decide which ids a text becomes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// What one token stands for.
     pub unit: Unit,
-    /// What was done to the text, and is done to a prompt.
+    /// How the text was normalised. Prompts are normalised in the same way.
     pub normalisation: Normalisation,
-    /// Whether bytes that are not UTF-8 became U+FFFD.
+    /// Whether bytes that are not UTF-8 became U+FFFD; otherwise they are an error.
     pub lossy: bool,
-    /// Where a boundary token stands.
+    /// What a document is.
     pub documents: Documents,
-    /// Whether the header and licence of a Project Gutenberg e-text were left out.
+    /// Whether Project Gutenberg's header and licence were left out.
     pub strip_gutenberg: bool,
-    /// Characters that occur less often became the unknown token.
+    /// Characters that occur less often than this became the unknown token.
     pub min_count: Option<u64>,
-    /// At most so many tokens: the rarest characters became the unknown token.
+    /// Size limit of the vocabulary. The rarest characters became the unknown token.
     pub max_vocabulary: Option<usize>,
-    /// Percent of each split.
+    /// The percentage for each split.
     pub split: Shares,
-    /// What was dealt out to the splits.
+    /// How the corpus was divided into splits.
     pub split_by: SplitBy,
-    /// Bytes of ids in a shard at most.
+    /// Most bytes of ids in a shard.
     pub shard_bytes: u64,
 }
 
@@ -81,77 +83,109 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Documents {
-    /// There are none: all inputs are one text, without a boundary.
+    /// There are no documents: all inputs are one text, without boundaries.
     #[default]
     Joined,
-    /// Each file is one.
+    /// Each file is a document.
     Files,
-    /// Each line is one; its line end is not part of it, and an empty line is none.
+    /// Each line is a document. Its line end is not part of it, and empty lines are skipped.
     Lines,
 }
 
-/// The windows of the lecture over the training split.
+impl Documents {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Joined, Self::Files, Self::Lines];
+
+    /// The name that options and JSON use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Joined => "joined",
+            Self::Files => "files",
+            Self::Lines => "lines",
+        }
+    }
+}
+
+impl fmt::Display for Documents {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+impl FromStr for Documents {
+    type Err = Error;
+
+    fn from_str(value: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|documents| documents.name() == value).ok_or_else(|| {
+            let choices = Self::ALL.map(Self::name).join(" or ");
+            Error::Options(format!("`{value}` does not say what a document is; use {choices}"))
+        })
+    }
+}
+
+/// The shape and number of the lecture's windows in the training split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowShape {
     /// Tokens in a window.
     pub length: usize,
-    /// Tokens from the start of a window to the start of the next.
+    /// Tokens from the start of one window to the start of the next.
     pub step: usize,
-    /// How many there are in the training split.
+    /// Number of windows in the training split.
     pub count: u64,
 }
 
-/// One part of the corpus.
+/// A split in the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitEntry {
-    /// Which part.
+    /// Which split.
     pub split: Split,
     /// Tokens of the corpus before it.
     pub offset: u64,
-    /// Tokens in it.
+    /// Number of tokens.
     pub tokens: u64,
 }
 
-/// One shard.
+/// A shard in the index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardEntry {
-    /// Its file, in the index's folder.
+    /// File name, in the folder of the index.
     pub file: String,
     /// Tokens of the corpus before it.
     pub offset: u64,
-    /// Tokens in it.
+    /// Number of tokens.
     pub count: u64,
-    /// xxh3-64 of its ids' bytes.
+    /// xxh3-64 of the bytes of its ids.
     #[serde(with = "hexadecimal")]
     pub checksum: u64,
 }
 
-/// What was read, and how to tell whether it is still the same.
+/// The files that were read, and how to tell whether they have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Inputs {
-    /// Files that were read.
+    /// Number of files that were read.
     pub files: u64,
-    /// Bytes that were read, as they lay on the disk.
+    /// Their size in bytes, on disk.
     pub bytes: u64,
-    /// Files of folders that were skipped because they hold NUL bytes.
+    /// Files in folders that were skipped because they contain NUL bytes.
     pub skipped_binary: u64,
-    /// Files of folders that were skipped because they hold nothing.
+    /// Files in folders that were skipped because they are empty.
     pub skipped_empty: u64,
-    /// xxh3-64 of the hashes of the blocks that were read (decompressed): the cores hash them side by side.
+    /// xxh3-64 of the hashes of the (decompressed) blocks, which the cores hash in parallel.
     #[serde(with = "hexadecimal")]
     pub content: u64,
-    /// xxh3-64 of the files' paths, sizes and times; 0 where there are none (standard input).
+    /// xxh3-64 of the paths, sizes and modification times; 0 if an input has none (standard input).
     #[serde(with = "hexadecimal")]
     pub stamp: u64,
 }
 
 impl Index {
-    /// Characters (or bytes) of the text: the tokens without the boundaries.
+    /// Number of characters (or bytes): the tokens without the boundaries.
     pub fn characters(&self) -> u64 {
         self.tokens - self.documents
     }
 
-    /// Tokens before and in a split; nothing where there is no such split.
+    /// The entry of a split, or `None` if the text was prepared without it. An index that was read always has
+    /// [`Split::Train`].
     pub fn split(&self, split: Split) -> Option<SplitEntry> {
         self.splits.iter().copied().find(|entry| entry.split == split)
     }
@@ -164,7 +198,7 @@ impl Index {
         serde_json::to_string_pretty(self).expect("an index has a JSON form") + "\n"
     }
 
-    /// Reads an index and checks that it agrees with itself; `path` is for the messages alone.
+    /// Parses an index and checks that its parts agree. `path` is only used in error messages.
     pub fn from_json(json: &str, path: &Path) -> Result<Self> {
         #[derive(Deserialize)]
         struct Version {
@@ -204,24 +238,24 @@ impl Index {
             return Err("it has no training split".into());
         }
         if usize::try_from(self.tokens).is_err() {
-            return Err(format!("{} tokens are more than this machine can count", self.tokens));
+            return Err(format!("it has {} tokens, more than this machine can address", self.tokens));
         }
         if self.documents > self.tokens {
-            return Err(format!("it counts {} documents in {} tokens", self.documents, self.tokens));
+            return Err(format!("it has {} documents but only {} tokens", self.documents, self.tokens));
         }
         if self.window.length == 0 || self.window.step == 0 {
-            return Err("its windows have no length or no step".into());
+            return Err("the length or the step of its windows is 0".into());
         }
-        // A name is all that may be said of a shard: no index reaches out of its own folder.
+        // Only plain names, so that no index can name a file outside its folder.
         match self.shards.iter().find(|shard| !is_plain_name(&shard.file)) {
-            Some(shard) => Err(format!("{:?} is no file name", shard.file)),
+            Some(shard) => Err(format!("{:?} is not a plain file name", shard.file)),
             None => Ok(()),
         }
     }
 }
 
 impl Settings {
-    /// A hash that differs between settings.
+    /// Bytes that differ between settings, to hash.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
@@ -241,14 +275,14 @@ fn contiguous<'n>(
     let mut end = 0_u64;
     for (name, offset, count) in parts {
         if offset != end {
-            return Err(format!("{name} starts at token {offset}, and what is before it ends at {end}"));
+            return Err(format!("{name} starts at token {offset}, but what is before it ends at {end}"));
         }
         end = end.checked_add(count).ok_or_else(|| format!("{name} has {count} tokens"))?;
     }
-    if end == tokens { Ok(()) } else { Err(format!("its {what} hold {end} tokens, and it counts {tokens}")) }
+    if end == tokens { Ok(()) } else { Err(format!("its {what} have {end} tokens in all, but it states {tokens}")) }
 }
 
-/// 64-bit hashes as text: JSON's numbers are exact to 53 bits in many a reader.
+/// 64-bit hashes as text, because many JSON readers keep only 53 bits of a number.
 mod hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -261,7 +295,7 @@ mod hexadecimal {
         let text = String::deserialize(deserializer)?;
         match u64::from_str_radix(&text, 16) {
             Ok(value) if text.len() == 16 => Ok(value),
-            _ => Err(D::Error::custom(format!("{text:?} is no hash of 16 hexadecimal digits"))),
+            _ => Err(D::Error::custom(format!("{text:?} is not a hash of 16 hexadecimal digits"))),
         }
     }
 }
@@ -305,34 +339,44 @@ mod tests {
     }
 
     #[test]
-    fn an_index_survives_its_json() {
+    fn json_round_trips() {
         assert_eq!(Index::from_json(&index().to_json(), Path::new("i")).unwrap(), index());
         assert_eq!(index().characters(), 98);
     }
 
     #[test]
+    fn names_are_those_of_the_json() {
+        for documents in Documents::ALL {
+            assert_eq!(documents.name().parse::<Documents>().unwrap(), documents);
+            assert_eq!(serde_json::to_value(documents).unwrap(), documents.to_string());
+        }
+        let message = "pages".parse::<Documents>().unwrap_err().to_string();
+        assert_eq!(message, "`pages` does not say what a document is; use joined or files or lines");
+    }
+
+    #[test]
     fn contradictions_are_named() {
-        let lie = |change: fn(&mut Index), part: &str| {
+        let refuse = |change: fn(&mut Index), part: &str| {
             let mut index = index();
             change(&mut index);
             let message = Index::from_json(&index.to_json(), Path::new("the-index")).unwrap_err().to_string();
             assert!(message.contains(part) && message.contains("the-index"), "{message:?} should say {part:?}");
         };
-        lie(|index| index.format_version = 2, "version 2");
-        lie(|index| index.tokens = 99, "shards hold 100 tokens, and it counts 99");
-        lie(|index| index.shards[1].offset = 91, "validation.shard starts at token 91");
-        lie(|index| index.shards[1].count = u64::MAX, "validation.shard has");
-        lie(|index| index.splits[1].tokens = 9, "splits hold 99");
-        lie(|index| index.splits.reverse(), "starts at token 90");
-        lie(|index| index.splits[1].split = Split::Train, "out of order");
-        lie(|index| index.splits[0].split = Split::Validation, "out of order");
-        lie(|index| index.documents = 101, "101 documents");
-        lie(|index| index.window.step = 0, "no step");
+        refuse(|index| index.format_version = 2, "version 2");
+        refuse(|index| index.tokens = 99, "shards have 100 tokens in all, but it states 99");
+        refuse(|index| index.shards[1].offset = 91, "validation.shard starts at token 91");
+        refuse(|index| index.shards[1].count = u64::MAX, "validation.shard has");
+        refuse(|index| index.splits[1].tokens = 9, "splits have 99");
+        refuse(|index| index.splits.reverse(), "starts at token 90");
+        refuse(|index| index.splits[1].split = Split::Train, "out of order");
+        refuse(|index| index.splits[0].split = Split::Validation, "out of order");
+        refuse(|index| index.documents = 101, "101 documents");
+        refuse(|index| index.window.step = 0, "the step of its windows is 0");
         for name in ["../train.shard", "/etc/passwd", "", ".", "a\\b", "a/b"] {
             let mut index = index();
             index.shards[0].file = name.into();
             let message = Index::from_json(&index.to_json(), Path::new("i")).unwrap_err().to_string();
-            assert!(message.contains("is no file name"), "{message}");
+            assert!(message.contains("is not a plain file name"), "{message}");
         }
         let message = Index::from_json("{", Path::new("i")).unwrap_err().to_string();
         assert!(message.contains("damaged"), "{message}");

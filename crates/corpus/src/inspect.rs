@@ -1,44 +1,44 @@
-//! What is in a corpus: counts, entropies, first lines, and whether the shards are as they were written.
+//! What a corpus contains: counts, entropies, first lines, and whether the shards are undamaged.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{Corpus, Split, Tokens};
 
-/// Characters of context for the higher entropy.
+/// Tokens of context for the conditional entropy.
 pub const CONTEXT: usize = 5;
-/// Tokens that the higher entropy is taken from at most: two tables of eight bytes each.
+/// The conditional entropy uses at most this many tokens, because it keeps two hashes of eight bytes for each.
 const SAMPLE: usize = 8_000_000;
-/// Tokens read at a time.
+/// Tokens that are read at a time.
 const STEP: usize = 64 * 1024;
-/// Tokens shown of a split at most.
+/// Most tokens in the excerpt of a split.
 const EXCERPT: usize = 240;
-/// Lines shown of a split at most.
+/// Most lines in the excerpt of a split.
 const LINES: usize = 3;
 
-/// What is in a corpus.
+/// What a corpus contains.
 #[derive(Debug, Clone)]
 pub struct Inspection {
-    /// For each token that occurs, its id and how often it does; the most frequent first.
+    /// The id of every token that occurs, and how often it does; the most frequent first.
     pub counts: Vec<(u32, u64)>,
-    /// Entropy of single tokens over the whole corpus, in bits a token.
+    /// Entropy of single tokens over the whole corpus, in bits per token.
     pub unigram_bits: f64,
-    /// Entropy of a token given the five before it, over the sample, in bits a token; `None` where the training split is
-    /// shorter than that. A model that has only learned short contexts by heart comes close to it on this text.
+    /// Entropy of a token given the five before it, over the sample, in bits per token; `None` if the training split is
+    /// too short. A model that has merely memorised short contexts comes close to it on this text.
     pub context_bits: Option<f64>,
-    /// Tokens of the training split that `context_bits` was taken from.
+    /// Tokens in the sample: the start of the training split.
     pub context_tokens: usize,
-    /// The first lines of each split that are not blank.
+    /// The first lines of each split, without blank ones.
     pub excerpts: Vec<(Split, Vec<String>)>,
-    /// For each shard in the order of the index, what is wrong with it.
+    /// For each shard, in the order of the index, what is wrong with it.
     pub verdicts: Vec<Option<String>>,
 }
 
-/// Reads a whole corpus.
+/// Inspects a whole corpus.
 pub fn inspect(corpus: &Corpus) -> Inspection {
     let mut counts: Vec<(u32, u64)> = (0_u32..).zip(count(corpus)).filter(|&(_, count)| count > 0).collect();
     counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     let unigram_bits = entropy(counts.iter().map(|&(_, count)| count));
-    let training = corpus.split(Split::Train).unwrap_or(Tokens::of(&[]));
+    let training = corpus.training();
     let sample = training.slice(0..training.len().min(SAMPLE));
     let excerpts = Split::ALL
         .into_iter()
@@ -55,7 +55,7 @@ pub fn inspect(corpus: &Corpus) -> Inspection {
     }
 }
 
-/// How often each id occurs. Ids past the vocabulary, which only a damaged shard holds, are left out.
+/// How often each id occurs. Ids past the vocabulary, which only a damaged shard contains, are left out.
 fn count(corpus: &Corpus) -> Vec<u64> {
     let mut counts = vec![0; corpus.vocabulary().len()];
     let tokens = corpus.tokens();
@@ -72,16 +72,16 @@ fn count(corpus: &Corpus) -> Vec<u64> {
     counts
 }
 
-/// Shannon's entropy in bits of counts: the sum of -p log2 p.
+/// The Shannon entropy of counts in bits: the sum of -p log2 p.
 fn entropy(counts: impl Iterator<Item = u64> + Clone) -> f64 {
     let all = counts.clone().sum::<u64>() as f64;
-    // + 0.0: a single symbol has an entropy of 0, not of -0.
+    // Adding 0.0 turns the -0 of a single symbol into 0.
     -counts.map(|count| count as f64 / all).map(|share| share * share.log2()).sum::<f64>() + 0.0
 }
 
-/// H(token | context) = H(context, token) - H(context), with the frequencies of the text itself (Shannon, *Prediction
-/// and Entropy of Printed English*, 1951, equation 1). Sequences are told apart by a 64-bit hash: of 8 million, two
-/// collide with a probability of 2 in a million.
+/// H(token | context) = H(context, token) - H(context), with the frequencies in the text itself (Shannon, *Prediction
+/// and Entropy of Printed English*, 1951, equation 1). Sequences are compared by a 64-bit hash; the probability that
+/// two of 8 million collide is 2 in a million.
 fn context_entropy(tokens: Tokens<'_>) -> Option<f64> {
     let places = tokens.len().checked_sub(CONTEXT).filter(|&places| places > 0)?;
     let hashes = |length: usize| {
@@ -101,7 +101,7 @@ fn context_entropy(tokens: Tokens<'_>) -> Option<f64> {
     Some((bits(hashes(CONTEXT + 1)) - bits(hashes(CONTEXT))).max(0.0))
 }
 
-/// The first lines of a split that are not blank; each document begins a new one.
+/// The first lines of a split that are not blank. Each document starts a new line.
 fn excerpt(corpus: &Corpus, tokens: Tokens<'_>) -> Vec<String> {
     let vocabulary = corpus.vocabulary();
     let ids = tokens.to_vec(0..tokens.len().min(EXCERPT));
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entropies_are_those_of_the_formula() {
+    fn entropies_follow_the_formula() {
         let cases: [(&[u64], f64); 4] = [(&[1, 1], 1.0), (&[5], 0.0), (&[2, 1, 1], 1.5), (&[1; 8], 3.0)];
         for (counts, bits) in cases {
             assert!((entropy(counts.iter().copied()) - bits).abs() < 1e-12, "{counts:?}");
@@ -124,8 +124,8 @@ mod tests {
     }
 
     #[test]
-    fn a_context_takes_away_what_it_tells() {
-        // A period of seven is known once five are; two fair coins tell nothing of the third.
+    fn context_lowers_the_entropy_by_what_it_predicts() {
+        // Five tokens predict the next of a period of seven exactly; coin flips predict nothing.
         let period: Vec<u32> = (0..70_000).map(|place| place % 7).collect();
         assert!(context_entropy(Tokens::of(&period)).unwrap() < 1e-3);
         let coins: Vec<u32> = (0..200_000_u64).map(|place| xxh3_64(&place.to_le_bytes()) as u32 & 1).collect();

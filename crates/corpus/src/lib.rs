@@ -1,16 +1,16 @@
-//! Text of any size to memory-mapped shards of token ids, and views over them.
+//! Turns text of any size into memory-mapped shards of token ids, and offers views of them.
 //!
-//! [`prepare`](prepare::prepare) reads files, folders or standard input twice, in constant memory and on all cores: once
-//! to count what occurs, once to write the ids of it. [`Corpus::open`] maps the result; [`Tokens`], [`Windows`],
-//! [`Streams`] and [`Permutation`] read from it by position, so that a text of any size and any number of windows cost
-//! no memory. The binary `corpus` is this crate for the shell.
+//! [`prepare`](prepare::prepare) reads files, folders or standard input twice, in constant memory and on all cores: the
+//! first pass counts characters, the second writes their ids. [`Corpus::open`] maps the result. [`Tokens`],
+//! [`Windows`], [`Streams`] and [`Permutation`] read from it by position, so texts of any size and any number of
+//! windows need no memory.
 //!
-//! This crate knows of files and of the vocabulary; it knows nothing of tensors, networks or training.
+//! This crate knows files and the vocabulary. It knows nothing of tensors, networks, training or command lines.
 //!
 //! ```
 //! use std::sync::atomic::AtomicBool;
 //! use corpus::prepare::{Options, prepare};
-//! use corpus::{Corpus, Permutation, Split, Windows};
+//! use corpus::{Corpus, Permutation, Windows};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! let text = folder.path().join("tale.txt");
@@ -21,8 +21,7 @@
 //!
 //! let corpus = Corpus::open(&shards)?;
 //! corpus.verify()?;
-//! let training = corpus.split(Split::Train).expect("there is always one");
-//! let windows = Windows::new(training, 40, 3);
+//! let windows = Windows::new(corpus.training(), 40, 3);
 //! let mut window = [0; 40];
 //! for index in Permutation::new(windows.len(), 7).iter() {
 //!     windows.window(index, &mut window); // (T)
@@ -31,16 +30,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What lies in a folder
+//! # The files of a corpus
 //!
 //! - `index.json`: vocabulary, normalisation, splits, provenance and the list of shards ([`Index`]);
-//! - `SPLIT-NUMBER-RUN.shard`: ids, as [`shard::format`] lays them out;
-//! - `.lock`: held while a prepare is at work.
+//! - `SPLIT-NUMBER-IDENTITY.shard`: ids, as [`shard::format`] describes;
+//! - `.lock`: locked while prepare is writing.
 //!
-//! Shards are written under temporary names, named once all of them are whole, and listed by an index that is replaced
-//! last: a folder holds the old corpus or the new one, whatever happens in between.
+//! Shards are written under temporary names and renamed when all of them are complete. Then the index, which lists
+//! them, is replaced. So the folder holds the old corpus or the new one at any moment.
 //!
-//! The exit codes of the binary, which the other programs of Scrimshaw share, are in [`exit`].
+//! [`exit`] lists the exit codes that all programs of Scrimshaw use.
 
 mod corpus;
 mod error;

@@ -1,10 +1,10 @@
-//! A random order of 0..len that is computed, not stored.
+//! A random permutation of 0..len that is computed rather than stored.
 
-/// A permutation of `0..len`, the same for the same seed on every machine, in constant memory.
+/// A permutation of `0..len` in constant memory. A seed gives the same permutation on every machine.
 ///
-/// A Feistel network permutes the smallest even number of bits that holds `len`; values past the end are permuted
-/// again until one falls inside ("cycle walking": Black and Rogaway, *Ciphers with Arbitrary Finite Domains*, 2002).
-/// The range is less than four times `len`, so this takes fewer than four rounds on average.
+/// A Feistel network permutes the smallest even number of bits that holds `len`. Values past the end are permuted again
+/// until one is inside ("cycle walking": Black and Rogaway, *Ciphers with Arbitrary Finite Domains*, 2002). The range
+/// is less than four times `len`, so this takes fewer than four tries on average.
 #[derive(Debug, Clone, Copy)]
 pub struct Permutation {
     len: usize,
@@ -12,11 +12,11 @@ pub struct Permutation {
     keys: [u64; ROUNDS],
 }
 
-/// Four rounds make a pseudorandom permutation of an ideal round function; six leave room for a plain one.
+/// Four rounds give a pseudorandom permutation if the round function is ideal. This one is simple, so there are six.
 const ROUNDS: usize = 6;
 
 impl Permutation {
-    /// The permutation of `0..len` that belongs to a seed.
+    /// The permutation of `0..len` for a seed.
     pub fn new(len: usize, seed: u64) -> Self {
         let bits = usize::BITS - len.saturating_sub(1).leading_zeros();
         let mut state = seed;
@@ -27,23 +27,23 @@ impl Permutation {
         Self { len, half_bits: bits.div_ceil(2).max(1), keys }
     }
 
-    /// How many numbers are permuted.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The number at a place of the order.
+    /// The element at a position.
     ///
     /// # Panics
-    /// If `place` is not less than `len`.
-    pub fn get(&self, place: usize) -> usize {
-        assert!(place < self.len, "place {place} of a permutation of {}", self.len);
-        let mut value = place as u64;
+    /// If `position` is not less than `len`.
+    pub fn get(&self, position: usize) -> usize {
+        assert!(position < self.len, "position {position} of a permutation of {}", self.len);
+        let mut value = position as u64;
         loop {
             value = self.encipher(value);
             if value < self.len as u64 {
@@ -52,10 +52,10 @@ impl Permutation {
         }
     }
 
-    /// All numbers in their order.
+    /// All elements in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = usize> + use<> {
         let permutation = *self;
-        (0..self.len).map(move |place| permutation.get(place))
+        (0..self.len).map(move |position| permutation.get(position))
     }
 
     fn encipher(&self, value: u64) -> u64 {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_comes_once() {
+    fn every_element_occurs_once() {
         for len in [0, 1, 2, 3, 7, 64, 65, 1000, 4097] {
             let mut numbers: Vec<usize> = Permutation::new(len, 7).iter().collect();
             numbers.sort_unstable();
@@ -89,11 +89,11 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_means_one_order() {
+    fn a_seed_fixes_the_order() {
         let order = |seed| Permutation::new(1000, seed).iter().collect::<Vec<_>>();
         assert_eq!(order(1), order(1));
         assert_ne!(order(1), order(2));
-        // Pinned: the order is part of what a seed promises, so a later version must keep it. From Python:
+        // Pinned, because later versions must keep the order of a seed. From Python:
         //     M = 2**64 - 1
         //     def mix(v): v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9 & M; v = (v ^ v >> 27) * 0x94d049bb133111eb & M
         //                 return v ^ v >> 31
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_billion_take_no_memory_and_stay_inside() {
+    fn ten_billion_elements_need_no_memory_and_stay_in_range() {
         let permutation = Permutation::new(10_000_000_000, 3);
         assert!((0..1000).map(|place| permutation.get(place)).all(|number| number < 10_000_000_000));
     }

@@ -1,9 +1,9 @@
-//! Streams: the corpus as a few long texts that are read side by side, so that a state can be carried on.
+//! Streams: the corpus cut into a few long texts that are read in parallel, so that each can carry its state on.
 
 use crate::Tokens;
 
-/// `batch` contiguous streams of equal length. Stream b is the b-th part of the ids; the id after the last input of a
-/// stream is its last target, and the ids that do not divide evenly are left out at the end.
+/// `batch` contiguous streams of equal length. Stream b is the b-th part of the ids. The last target of a stream is the
+/// id after its last input. Ids that do not divide evenly are left out at the end.
 #[derive(Debug, Clone, Copy)]
 pub struct Streams<'c> {
     tokens: Tokens<'c>,
@@ -11,35 +11,35 @@ pub struct Streams<'c> {
 }
 
 impl<'c> Streams<'c> {
-    /// Streams over a view.
+    /// Cuts a view into streams.
     ///
     /// # Panics
     /// If `batch` is zero.
     pub fn new(tokens: Tokens<'c>, batch: usize) -> Self {
-        assert!(batch > 0, "no streams");
+        assert!(batch > 0, "there must be at least one stream");
         Self { tokens, batch }
     }
 
-    /// How many streams there are: N.
+    /// Number of streams (N).
     pub fn batch(&self) -> usize {
         self.batch
     }
 
-    /// Inputs (each with a target) in a stream.
+    /// Number of inputs in a stream; each has a target.
     pub fn len(&self) -> usize {
         self.tokens.len().saturating_sub(1) / self.batch
     }
 
-    /// Whether the text is too short for one input a stream.
+    /// Whether the text is too short for one input per stream.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Fills `inputs` (N, T) with the `time` ids of each stream from `position` on, and `targets` (N, T) with the ids
-    /// that follow each; both row-major, a row a stream.
+    /// Copies `time` ids of each stream, from `position` on, to `inputs` (N, T), and the id after each to `targets` (N,
+    /// T). Both are row-major, with a row for each stream.
     ///
     /// # Panics
-    /// If the streams end before that, or a slice has not N × T places.
+    /// If the streams end before that, or if a slice does not have N × T elements.
     pub fn read(&self, position: usize, time: usize, inputs: &mut [u32], targets: &mut [u32]) {
         assert!(
             position.checked_add(time).is_some_and(|end| end <= self.len()),
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_lie_side_by_side_and_targets_follow() {
+    fn streams_are_rows_and_targets_are_one_ahead() {
         let ids: Vec<u32> = (0..12).collect();
         let streams = Streams::new(Tokens::of(&ids), 2);
         assert_eq!(streams.len(), 5);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn every_input_has_a_target_whatever_the_remainder() {
+    fn every_input_has_a_target_for_any_remainder() {
         for len in 0..40_usize {
             let ids: Vec<u32> = (0..len as u32).collect();
             for batch in 1..5 {

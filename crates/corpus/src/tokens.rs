@@ -1,10 +1,13 @@
-//! A view of token ids by position, over shards or over memory.
+//! A view of token ids, in shards or in memory.
 
 use std::ops::Range;
 
-use crate::Corpus;
+use crate::shard::set::ShardSet;
 
-/// Token ids by position: a corpus, a split of it, or a range of either. Copies of a view are free.
+/// A view of token ids: a corpus, a split of it, or a range of either. Copying a view is free.
+///
+/// In a corpus that passed [`Corpus::verify`](crate::Corpus::verify), every id is below the size of the vocabulary,
+/// unless another program changes the files while they are open.
 #[derive(Debug, Clone, Copy)]
 pub struct Tokens<'c> {
     ids: Ids<'c>,
@@ -14,52 +17,52 @@ pub struct Tokens<'c> {
 
 #[derive(Debug, Clone, Copy)]
 enum Ids<'c> {
-    Shards(&'c Corpus),
+    Shards(&'c ShardSet),
     Memory(&'c [u32]),
 }
 
 impl<'c> Tokens<'c> {
-    /// A view over ids in memory: what a test or a short text needs.
+    /// A view of ids in memory, for tests and short texts.
     pub fn of(ids: &'c [u32]) -> Self {
         Self { ids: Ids::Memory(ids), start: 0, len: ids.len() }
     }
 
-    pub(crate) fn of_corpus(corpus: &'c Corpus, range: Range<usize>) -> Self {
-        Self { ids: Ids::Shards(corpus), start: range.start, len: range.len() }
+    pub(crate) fn of_shards(shards: &'c ShardSet, range: Range<usize>) -> Self {
+        Self { ids: Ids::Shards(shards), start: range.start, len: range.len() }
     }
 
-    /// How many ids there are.
+    /// Number of ids.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no ids.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Fills `output` with the ids from `start` on.
+    /// Copies ids from `start` on to `output`.
     ///
     /// # Panics
-    /// If the view ends before that.
+    /// If the view ends before `output` is full.
     pub fn read(&self, start: usize, output: &mut [u32]) {
         assert!(
             start.checked_add(output.len()).is_some_and(|end| end <= self.len),
-            "ids {start}.. ({} of them) of a view of {}",
+            "{} ids from {start} on, of a view of {}",
             output.len(),
             self.len
         );
         let start = self.start + start;
         match self.ids {
-            Ids::Shards(corpus) => corpus.read(start, output),
+            Ids::Shards(shards) => shards.read(start, output),
             Ids::Memory(ids) => output.copy_from_slice(&ids[start..start + output.len()]),
         }
     }
 
-    /// One id.
+    /// The id at a position.
     ///
     /// # Panics
-    /// If the view ends before it.
+    /// If the view ends before that.
     pub fn get(&self, position: usize) -> u32 {
         let mut id = [0];
         self.read(position, &mut id);
@@ -92,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_a_part_counts_from_its_own_start() {
+    fn a_slice_of_a_slice_counts_from_its_own_start() {
         let ids: Vec<u32> = (100..120).collect();
         let part = Tokens::of(&ids).slice(5..15).slice(2..6);
         assert_eq!((part.len(), part.get(0)), (4, 107));
@@ -102,7 +105,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "of a view of 10")]
-    fn nothing_past_the_view_is_read() {
+    fn reading_past_the_view_panics() {
         let ids: Vec<u32> = (0..20).collect();
         Tokens::of(&ids).slice(0..10).get(10);
     }

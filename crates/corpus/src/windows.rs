@@ -1,8 +1,8 @@
-//! Training windows: views, never copies.
+//! Training windows, as views of the ids.
 
 use crate::Tokens;
 
-/// The lecture's semi-redundant sequences: window i is `ids[i*step .. i*step + length]`, its target the id after it.
+/// The lecture's overlapping windows: window i is `ids[i*step .. i*step + length]`, and its target is the id after it.
 #[derive(Debug, Clone, Copy)]
 pub struct Windows<'c> {
     tokens: Tokens<'c>,
@@ -11,7 +11,7 @@ pub struct Windows<'c> {
 }
 
 impl<'c> Windows<'c> {
-    /// Windows of `length` ids, one every `step`.
+    /// Windows of `length` ids that start every `step` ids.
     ///
     /// # Panics
     /// If the length or the step is zero.
@@ -20,27 +20,27 @@ impl<'c> Windows<'c> {
         Self { tokens, length, step }
     }
 
-    /// How many windows so many tokens have: one for each i of 0, step, 2 step, … below tokens - length.
+    /// The number of windows in `tokens` ids: they start at 0, step, 2·step, … below tokens - length.
     pub fn count(tokens: usize, length: usize, step: usize) -> usize {
         tokens.saturating_sub(length).div_ceil(step)
     }
 
-    /// How many windows there are.
+    /// Number of windows.
     pub fn len(&self) -> usize {
         Self::count(self.tokens.len(), self.length, self.step)
     }
 
-    /// Whether the text is too short for one.
+    /// Whether the text is too short for a window.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Ids in a window.
+    /// Number of ids in a window.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// Fills `output` with a window.
+    /// Copies a window to `output` (T).
     ///
     /// # Panics
     /// If there is no such window, or `output` is not as long as one.
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_no_longer_than_a_window_has_none() {
+    fn a_text_that_is_not_longer_than_a_window_has_no_window() {
         for len in 0..=4 {
             assert!(Windows::new(Tokens::of(&[0; 4][..len]), 4, 3).is_empty(), "{len}");
         }

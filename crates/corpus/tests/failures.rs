@@ -1,11 +1,12 @@
-//! Bad input, damaged data and hostile places: each has its message and its exit code, and leaves nothing behind.
+//! Bad input, damaged data, and folders that cannot be written to: each failure has its message and exit code, and
+//! leaves nothing behind.
 
 mod common;
 
 use std::fs;
 use std::process::Output;
 
-use common::{BINARY, Place, assert_fails};
+use common::{BINARY, Place, assert_fails, skip};
 
 const TALE: &str = "The anchor was weighed before the tide turned, and nobody on the quay said farewell.\n";
 
@@ -39,8 +40,8 @@ fn bad_input_is_named_and_leaves_nothing() {
     let gzip = gzip.finish().unwrap();
     place.file("cut.gz", &gzip[..gzip.len() / 2]);
     let mut altered = gzip.clone();
-    let middle = altered.len() - 6; // in the checksum
-    altered[middle] ^= 1;
+    let in_checksum = altered.len() - 6;
+    altered[in_checksum] ^= 1;
     place.file("altered.gz", altered);
     place.file("broken.zst", b"\x28\xb5\x2f\xfd\xff\xff\xff\xff\xff");
     place.file("broken.xz", b"\xfd7zXZ\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
@@ -49,23 +50,23 @@ fn bad_input_is_named_and_leaves_nothing() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["-i", "nowhere.txt"], &["nowhere.txt", "No such file"]),
         (&["-i", "empty.txt"], &["empty.txt is empty"]),
-        (&["-i", "short.txt"], &["40 tokens", "40 and the character after it take 41"]),
+        (&["-i", "short.txt"], &["40 tokens", "a window of 40 with the character after it needs 41"]),
         (&["-i", "latin1.txt"], &["latin1.txt is not UTF-8 at byte 88", "--lossy"]),
-        (&["-i", "utf16.txt"], &["utf16.txt is not UTF-8 at byte 0 (it begins like UTF-16)"]),
+        (&["-i", "utf16.txt"], &["utf16.txt is not UTF-8 at byte 0 (it looks like UTF-16)"]),
         (&["-i", "cut.txt"], &["cut.txt is not UTF-8 at byte 85"]),
         (&["-i", "folder"], &["3.txt is not UTF-8 at byte", &offset]),
         (&["-i", "folder/1.txt", "folder/2.txt", "folder/3.txt"], &["folder/3.txt is not UTF-8 at byte", &offset]),
-        (&["-i", "folder", "--include", "*.c"], &["folder holds no file to prepare"]),
-        (&["-i", "binary"], &["binary holds no file to prepare (1 binary and 1 empty ones skipped"]),
+        (&["-i", "folder", "--include", "*.c"], &["folder has no text file to prepare"]),
+        (&["-i", "binary"], &["binary has no text file to prepare (1 binary and 1 empty files were skipped"]),
         (&["-i", "blank.txt", "--lines"], &["0 tokens"]),
         (&["-i", "foreign.txt", "--ascii"], &["0 tokens"]),
         (&["-i", "folder/1.txt", "--split", "50/50", "--window", "42"], &["the train split has 42 tokens"]),
         (&["-i", "folder/1.txt", "--split", "90/10"], &["the validation split has 9 tokens"]),
-        (&["-i", "cut.gz"], &["cut.gz begins like gzip and does not decompress"]),
-        (&["-i", "altered.gz"], &["altered.gz begins like gzip and does not decompress"]),
-        (&["-i", "broken.zst"], &["broken.zst begins like zstd and does not decompress"]),
-        (&["-i", "broken.zip"], &["broken.zip begins like zip and does not decompress"]),
-        (&["-i", "broken.xz"], &["broken.xz begins like xz and does not decompress"]),
+        (&["-i", "cut.gz"], &["cut.gz looks like gzip but cannot be decompressed"]),
+        (&["-i", "altered.gz"], &["altered.gz looks like gzip but cannot be decompressed"]),
+        (&["-i", "broken.zst"], &["broken.zst looks like zstd but cannot be decompressed"]),
+        (&["-i", "broken.zip"], &["broken.zip looks like zip but cannot be decompressed"]),
+        (&["-i", "broken.xz"], &["broken.xz looks like xz but cannot be decompressed"]),
     ];
     for (arguments, parts) in cases {
         assert_fails(&prepare(&place, arguments), BAD_INPUT, parts);
@@ -74,7 +75,7 @@ fn bad_input_is_named_and_leaves_nothing() {
 }
 
 #[test]
-fn what_is_no_utf8_is_accepted_when_asked() {
+fn invalid_utf8_is_accepted_when_asked() {
     let place = Place::new();
     place.file("latin1.txt", [TALE.as_bytes(), b"caf\xe9"].concat());
     place.prepare(&["latin1.txt"], &["--lossy"]);
@@ -88,9 +89,11 @@ fn wrong_usage_is_told_apart_from_bad_input() {
     let place = Place::new();
     place.file("tale.txt", TALE);
     let cases: &[(&[&str], &str)] = &[
-        (&["-i", "tale.txt", "--split", "90/5"], "whole percents that make 100"),
-        (&["-i", "tale.txt", "--split-by-document"], "only where there are some"),
-        (&["-i", "tale.txt", "--window", "0"], "at least one character"),
+        (&["-i", "tale.txt", "--split", "90/5"], "`90/5` is not a split: its parts add up to 95 percent, not 100"),
+        (&["-i", "tale.txt", "--split=-10/110"], "`-10/110` is not a split: -10 is negative"),
+        (&["-i", "tale.txt", "--min-count", "1000"], "--min-count 1000 leaves no character in the vocabulary"),
+        (&["-i", "tale.txt", "--split-by-document"], "no documents to split by"),
+        (&["-i", "tale.txt", "--window", "0"], "--window 1 or more"),
         (&["-i", "tale.txt", "--max-vocabulary", "2"], "fewer than 3 tokens"),
         (&["-i", "tale.txt", "--include", "a{"], "--include"),
         (&["-i", "tale.txt", "--lines", "--joined"], "cannot be used with"),
@@ -113,6 +116,17 @@ fn a_failure_leaves_the_earlier_corpus() {
     assert_eq!(place.contents("out"), before);
 }
 
+#[test]
+fn an_index_that_cannot_be_put_in_place_leaves_no_shards() {
+    let place = Place::new();
+    place.file("tale.txt", TALE);
+    // A folder of that name cannot be replaced by a file.
+    place.file("out/shards/index.json/notes.txt", "here first");
+    let before = place.contents("out");
+    assert_fails(&prepare(&place, &["-i", "tale.txt"]), CANNOT_WRITE, &["cannot write out/shards/index.json"]);
+    assert_eq!(place.contents("out"), before);
+}
+
 type Damage = fn(&Place);
 
 fn flip(place: &Place, byte: usize) {
@@ -125,14 +139,14 @@ fn flip(place: &Place, byte: usize) {
 #[test]
 fn every_damage_to_the_shards_has_its_message() {
     let cases: &[(Damage, &str)] = &[
-        (|place| fs::remove_file(place.shard()).unwrap(), "is missing, and the index lists it"),
+        (|place| fs::remove_file(place.shard()).unwrap(), "is missing"),
         (|place| fs::write(place.shard(), "").unwrap(), "0 bytes, and a header takes 64"),
         (
             |place| {
                 let bytes = fs::read(place.shard()).unwrap();
                 fs::write(place.shard(), &bytes[..bytes.len() - 1]).unwrap();
             },
-            "it was cut short",
+            "it was truncated",
         ),
         (
             |place| {
@@ -141,11 +155,11 @@ fn every_damage_to_the_shards_has_its_message() {
             },
             "it was appended to",
         ),
-        (|place| flip(place, 0), "does not begin like a shard"),
+        (|place| flip(place, 0), "does not start with the magic bytes of a shard"),
         (|place| flip(place, 8), "format version 0"),
-        (|place| flip(place, 29), "written for another vocabulary"),
-        (|place| flip(place, 37), "is of another run"),
-        (|place| flip(place, 45), "says other things of it than the index"),
+        (|place| flip(place, 29), "was written for vocabulary"),
+        (|place| flip(place, 37), "belongs to another corpus"),
+        (|place| flip(place, 45), "its header contradicts the index"),
         (|place| flip(place, 70), "checksum differs"),
         (|place| fs::write(place.path("shards/index.json"), "{").unwrap(), "index.json is damaged"),
     ];
@@ -155,7 +169,7 @@ fn every_damage_to_the_shards_has_its_message() {
         place.prepare(&["tale.txt"], &[]);
         damage(&place);
         assert_fails(&place.corpus(&["inspect", "shards"]), DAMAGED, &[part, "prepare the text again"]);
-        // And preparing again, as the message says, mends it.
+        // Preparing again, as the message says, repairs it.
         place.prepare(&["tale.txt"], &[]);
         assert_eq!(place.text(), TALE, "{part}");
     }
@@ -163,16 +177,20 @@ fn every_damage_to_the_shards_has_its_message() {
 }
 
 #[test]
-fn a_shard_of_another_corpus_does_not_pass_for_this_ones() {
-    // The same vocabulary, length and place: only the run tells them apart.
+fn a_shard_of_another_corpus_is_refused() {
+    // They have the same vocabulary, length and position; only the identity differs.
     let (here, there) = (Place::new(), Place::new());
     here.file("tale.txt", "ab".repeat(50));
     there.file("tale.txt", "ba".repeat(50));
     here.prepare(&["tale.txt"], &[]);
     there.prepare(&["tale.txt"], &[]);
     fs::copy(there.shard(), here.shard()).unwrap();
-    assert_fails(&here.corpus(&["inspect", "shards"]), DAMAGED, &["is of another run", "two corpora were mixed"]);
-    // Another vocabulary is told first by the run too, and by itself where the index is another's.
+    assert_fails(
+        &here.corpus(&["inspect", "shards"]),
+        DAMAGED,
+        &["belongs to another corpus", "files of two corpora were mixed"],
+    );
+    // The vocabulary is compared too, if the identity is the same.
     let index = fs::read_to_string(here.path("shards/index.json")).unwrap();
     let mut index: serde_json::Value = serde_json::from_str(&index).unwrap();
     there.prepare(&["tale.txt"], &["--force"]);
@@ -181,7 +199,7 @@ fn a_shard_of_another_corpus_does_not_pass_for_this_ones() {
         .clone();
     index["vocabulary"]["characters"] = "ac".into();
     fs::write(here.path("shards/index.json"), index.to_string()).unwrap();
-    assert_fails(&here.corpus(&["inspect", "shards"]), DAMAGED, &["written for another vocabulary"]);
+    assert_fails(&here.corpus(&["inspect", "shards"]), DAMAGED, &["was written for vocabulary"]);
 }
 
 #[test]
@@ -192,13 +210,13 @@ fn two_prepares_do_not_write_to_one_folder() {
     let lock = fs::File::open(place.path("shards/.lock")).unwrap();
     lock.lock().unwrap();
     let output = place.corpus(&["prepare", "-o", "shards", "-n", "test", "-i", "tale.txt", "--force"]);
-    assert_fails(&output, BUSY, &["another prepare is at work in shards"]);
+    assert_fails(&output, BUSY, &["another prepare is writing to shards"]);
     lock.unlock().unwrap();
     place.prepare(&["tale.txt"], &["--force"]);
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_named() {
+fn a_folder_that_cannot_be_made_is_named() {
     let place = Place::new();
     place.file("tale.txt", TALE);
     place.file("out", "a file where the folder should be");
@@ -214,15 +232,34 @@ fn a_read_only_folder_is_named_and_left_alone() {
     let folder = place.path("out");
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
-    // The superuser may write anywhere: there is nothing to see then.
+    // Permissions do not bind the superuser.
     if fs::write(folder.join("probe"), "").is_ok() {
-        return;
+        return read_only_disk_is_named(&place);
     }
     assert_fails(&prepare(&place, &["-i", "tale.txt"]), CANNOT_WRITE, &["cannot write out/shards", "ermission denied"]);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
 
-/// A limit on the size of files stands for the full disk: it fails the same call in the same place.
+/// A disk that is mounted read-only stops the superuser too.
+#[cfg(unix)]
+fn read_only_disk_is_named(place: &Place) {
+    let script =
+        format!("mount -t tmpfs -o ro tmpfs out || exit 98; '{BINARY}' prepare -i tale.txt -o out/shards -n test");
+    let Some(output) = with_own_mounts(place, &script) else {
+        return skip("this user may write anywhere and may not mount a read-only disk");
+    };
+    assert_fails(&output, CANNOT_WRITE, &["cannot write out/shards", "ead-only file system"]);
+}
+
+/// Runs a script that mounts disks for itself alone; `None` if this user may not.
+#[cfg(unix)]
+fn with_own_mounts(place: &Place, script: &str) -> Option<Output> {
+    let arguments = ["--mount", "--map-root-user", "sh", "-c", script];
+    let output = std::process::Command::new("unshare").args(arguments).current_dir(place.path(".")).output();
+    output.ok().filter(|output| !matches!(output.status.code(), Some(1 | 98)))
+}
+
+/// A limit on the size of files acts like a full disk: the same call fails in the same way.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_what_was_there() {
@@ -241,7 +278,7 @@ fn a_full_disk_leaves_what_was_there() {
     assert!(!place.path("new").exists());
 }
 
-/// The disk itself, where this user may mount a small one for one process.
+/// A disk that is really full, if this user may mount a small one.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_small_disk_keeps_the_earlier_corpus() {
@@ -255,11 +292,8 @@ fn a_small_disk_keeps_the_earlier_corpus() {
     let mount = "mount -t tmpfs -o size=256k tmpfs disk || exit 98";
     let script =
         format!("{mount}; {first} || exit 97; find disk -type f | wc -l; {full}; find disk -type f | wc -l; {last}");
-    let unshare = ["--mount", "--map-root-user", "sh", "-c", &script];
-    let output = std::process::Command::new("unshare").args(unshare).current_dir(place.path(".")).output();
-    let Some(output) = output.ok().filter(|output| !matches!(output.status.code(), Some(1 | 98))) else {
-        eprintln!("skipped: this user may not mount a disk");
-        return;
+    let Some(output) = with_own_mounts(&place, &script) else {
+        return skip("this user may not mount a small disk");
     };
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}{stderr}");
@@ -285,10 +319,10 @@ fn an_interrupt_leaves_nothing() {
         .spawn()
         .unwrap();
     let mut input = child.stdin.take().unwrap();
-    // More than a pipe holds: once this is taken, the work has begun.
+    // More than fits into a pipe, so the work has begun once this is written.
     input.write_all(TALE.repeat(10_000).as_bytes()).unwrap();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    // The input goes on for ever: only the interrupt ends it.
+    // The input never ends, so only the interrupt can end the work.
     while input.write_all(TALE.as_bytes()).is_ok() {}
     assert_fails(&child.wait_with_output().unwrap(), 130, &["interrupted"]);
     assert!(!place.path("out").exists());

@@ -1,14 +1,14 @@
-//! The random stream: small, the same on every machine, and documented down to the bit.
+//! Seeded random numbers: the same on every machine, and documented to the bit.
 
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng as _, SeedableRng},
 };
 
-/// A seeded random stream: the cipher `ChaCha8` (Bernstein 2008) in the 64-bit-counter form.
+/// A stream of random numbers from a seed: the cipher `ChaCha8` (Bernstein 2008) with a 64-bit counter.
 ///
-/// The key is the seed, little-endian, followed by 24 zero bytes; the nonce is the number of the stream, little-endian.
-/// The same seed gives the same draws on every machine and in every version of this crate.
+/// The key is the seed as eight little-endian bytes, followed by 24 zero bytes. The nonce is the stream's number, also
+/// little-endian. A seed gives the same numbers on every machine and in every version of this crate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rng(ChaCha8Rng);
 
@@ -18,8 +18,8 @@ impl Rng {
         Self::stream(seed, 0)
     }
 
-    /// One of the 2^64 independent streams of a seed: the n-th of several samples draws from stream n, so that it does
-    /// not depend on how many there are.
+    /// One of the 2^64 independent streams of a seed. The n-th of several samples draws from stream n, so it does not
+    /// depend on how many samples there are.
     pub fn stream(seed: u64, stream: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -28,7 +28,7 @@ impl Rng {
         Self(chacha)
     }
 
-    /// The next eight bytes of the stream as a little-endian number.
+    /// The next eight bytes of the stream, as a little-endian number.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
@@ -43,7 +43,7 @@ impl Rng {
     /// # Panics
     /// If `limit` is zero.
     pub fn below(&mut self, limit: usize) -> usize {
-        assert!(limit > 0, "no number is below zero");
+        assert!(limit > 0, "the limit must be above zero");
         ((u128::from(self.bits()) * limit as u128) >> 64) as usize
     }
 }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_below_a_limit_reach_all_of_them() {
+    fn numbers_below_a_limit_take_every_value() {
         let mut rng = Rng::seed(2);
         let mut seen = [0; 5];
         for _ in 0..1000 {

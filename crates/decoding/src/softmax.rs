@@ -1,31 +1,32 @@
-//! Probabilities from logits, computed so that no logit can overflow them.
+//! Probabilities from logits, without overflow for any logit.
 
-/// Writes the softmax of `logits` over `probabilities`. A logit that is not a number has probability 0.
+/// Writes the softmax of `logits` to `probabilities`. A NaN logit has probability 0.
 ///
-/// Infinite logits count as the largest finite ones. If every logit is NaN or minus infinity, so is nothing: all
-/// probabilities are 0.
+/// Plus infinity counts as the largest finite number, and minus infinity has probability 0. If every logit is NaN or
+/// minus infinity, all probabilities are 0.
 ///
 /// # Panics
 /// If the slices differ in length.
 pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
-    assert_eq!(logits.len(), probabilities.len(), "a probability per logit");
+    assert_eq!(logits.len(), probabilities.len(), "one probability per logit");
     probabilities.copy_from_slice(logits);
-    soften(probabilities, 1.0);
+    softmax_in_place(probabilities, 1.0);
 }
 
-/// The natural logarithm of the probability that softmax gives `token`, in f64: minus the nats of surprise.
+/// The natural logarithm of the softmax probability of `token`, in f64. Its negative is the token's loss in nats.
 ///
 /// # Panics
-/// If `token` is not below the number of logits.
+/// If `token` is not an index into `logits`.
 pub fn log_probability(logits: &[f32], token: usize) -> f64 {
     let largest = largest(logits);
     let sum = sum_by(logits, |logit| exp(logit - largest));
     f64::from(logits[token] - largest) - f64::from(sum).ln()
 }
 
-/// Writes the `count` likeliest tokens over `tokens`, likeliest first; of equals the lower one first.
+/// Replaces the contents of `tokens` with the `count` likeliest tokens, likeliest first. Of equals, the lower comes
+/// first.
 ///
-/// Runs in O(V · count) without allocating once `tokens` has room.
+/// Takes O(V · count), and allocates nothing once `tokens` has the capacity.
 pub fn top(probabilities: &[f32], count: usize, tokens: &mut Vec<usize>) {
     tokens.clear();
     for (token, &probability) in probabilities.iter().enumerate() {
@@ -37,17 +38,17 @@ pub fn top(probabilities: &[f32], count: usize, tokens: &mut Vec<usize>) {
     }
 }
 
-/// Turns logits into softmax(logits / temperature) in place.
-pub(crate) fn soften(values: &mut [f32], temperature: f32) {
+/// Replaces logits by softmax(logits / temperature).
+pub(crate) fn softmax_in_place(values: &mut [f32], temperature: f32) {
     let finite = |value: f32| value.clamp(f32::MIN, f32::MAX);
     let largest = largest(values);
     if largest == f32::NEG_INFINITY {
         return values.fill(0.0);
     }
     for value in values.iter_mut() {
-        let struck_out = value.is_nan() || *value == f32::NEG_INFINITY;
+        let is_excluded = value.is_nan() || *value == f32::NEG_INFINITY;
         let probability = exp((finite(*value) - finite(largest)) / temperature);
-        *value = if struck_out { 0.0 } else { probability };
+        *value = if is_excluded { 0.0 } else { probability };
     }
     let sum = sum_by(values, |value| value);
     for value in values {
@@ -55,10 +56,10 @@ pub(crate) fn soften(values: &mut [f32], temperature: f32) {
     }
 }
 
-/// Numbers that are taken side by side, so that the compiler may use vector instructions.
+/// Partial results that are kept side by side, so that the compiler can use vector instructions.
 const LANES: usize = 8;
 
-/// The largest value; NaN counts as nothing, and of nothing the largest is minus infinity.
+/// The largest value, NaN ignored; minus infinity if there is none.
 fn largest(values: &[f32]) -> f32 {
     let larger = |most: f32, value: f32| if value > most { value } else { most };
     let (chunks, rest) = values.as_chunks::<LANES>();
@@ -71,7 +72,7 @@ fn largest(values: &[f32]) -> f32 {
     lanes.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, larger)
 }
 
-/// The sum of a function of the values.
+/// The sum of `function` over the values.
 fn sum_by(values: &[f32], function: impl Fn(f32) -> f32) -> f32 {
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut lanes = [0.0; LANES];
@@ -83,16 +84,17 @@ fn sum_by(values: &[f32], function: impl Fn(f32) -> f32) -> f32 {
     lanes.into_iter().sum::<f32>() + rest.iter().map(|&value| function(value)).sum::<f32>()
 }
 
-/// e^x for x of at most 0, within 3e-7 of its size; below -87 it is 0. The polynomial is that of `expf` in Moshier's
-/// Cephes library. Unlike the standard library's function it is one of plain arithmetic, which vectorises.
+/// e^x for x ≤ 0, with a relative error below 3e-7; 0 below x = -87. The polynomial is that of `expf` in Moshier's
+/// Cephes library. Unlike the standard library's function, this one is plain arithmetic, so the compiler can vectorise
+/// it.
 #[inline]
 fn exp(x: f32) -> f32 {
-    /// 1.5 · 2^23: adding it leaves the nearest whole number in the low bits.
+    /// 1.5 · 2^23: adding it leaves the nearest integer in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let clamped = x.max(-87.0);
     let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
     let whole = shifted - ROUND;
-    // ln 2 in two parts, the first of few bits, so that the remainder is exact.
+    // ln 2 in two parts. The first has few bits, so that the remainder is exact.
     let rest = (clamped - whole * 0.693_359_4) + whole * 2.121_944_4e-4;
     let mut polynomial = 1.987_569_2e-4;
     for coefficient in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn log_probabilities_agree_with_softmax_and_outlive_it() {
+    fn log_probabilities_agree_with_softmax_and_do_not_underflow() {
         let logits = [0.0, 1.0, 2.0, -300.0];
         let mut probabilities = [0.0; 4];
         softmax(&logits, &mut probabilities);
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exponential_is_within_its_bound_of_the_standard_library() {
+    fn exp_agrees_with_the_standard_library_within_3e_7() {
         for step in 0..=870_000 {
             let x = -(step as f32) / 1e4;
             let exact = f64::from(x).exp();
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_top_is_in_order_and_stable() {
+    fn top_tokens_are_ordered_by_probability_then_index() {
         let mut tokens = Vec::new();
         for (count, expected) in [(0, vec![]), (1, vec![1]), (3, vec![1, 3, 0]), (9, vec![1, 3, 0, 2])] {
             top(&[0.1, 0.4, 0.1, 0.4], count, &mut tokens);

@@ -1,25 +1,25 @@
-//! The steps from logits to one token.
+//! The steps from logits to a token.
 
 use std::collections::VecDeque;
 
-use crate::{Error, Rng, softmax::soften};
+use crate::{Error, Rng, softmax::softmax_in_place};
 
-/// How tokens are chosen. The default draws from the model's own distribution.
+/// How tokens are chosen. The default samples from the model's own distribution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// 0 takes the likeliest token; below 1 is conservative, 1 the model's own distribution, above 1 daring.
+    /// Sampling temperature: below 1 is more predictable, above 1 more random; 0 always takes the likeliest token.
     pub temperature: f32,
-    /// Only the so many likeliest tokens may be drawn.
+    /// Sample only from this many of the likeliest tokens.
     pub top_k: Option<usize>,
-    /// Only the fewest likeliest tokens whose probabilities sum to this may be drawn; in (0, 1].
+    /// Sample only from the fewest likeliest tokens whose probabilities reach this sum; in (0, 1].
     pub top_p: Option<f32>,
-    /// Only tokens at least this fraction as likely as the likeliest may be drawn; in [0, 1].
+    /// Sample only from tokens at least this many times as likely as the likeliest; in [0, 1].
     pub min_p: Option<f32>,
-    /// Positive logits of tokens chosen lately are divided by this, negative ones multiplied; above 0.
+    /// Divide the positive logits of recent tokens by this, and multiply the negative ones; above 0.
     pub repetition_penalty: Option<f32>,
-    /// How many of the latest tokens the penalty remembers.
+    /// How many recent tokens the penalty applies to.
     pub repetition_window: usize,
-    /// Tokens that are never chosen: the one for unknown characters, say.
+    /// Tokens that are never chosen, such as the one for unknown characters.
     pub excluded: Vec<usize>,
 }
 
@@ -37,7 +37,7 @@ impl Default for Options {
     }
 }
 
-/// Chooses tokens by validated [`Options`]. Its buffers are reused: a choice allocates nothing after the first.
+/// Chooses tokens as validated [`Options`] say. It reuses its buffers: only the first choice allocates.
 #[derive(Debug, Clone)]
 pub struct Decoding {
     options: Options,
@@ -78,15 +78,15 @@ impl Decoding {
         Ok(())
     }
 
-    /// Chooses a token and remembers it for the repetition penalty.
+    /// Chooses a token from `logits` (V) and remembers it for the repetition penalty.
     ///
-    /// `logits` (V). At temperature 0 the random stream is not touched, otherwise one number is drawn from it. If no
-    /// token may be chosen (all excluded, or no logit a number), the first that is not excluded is, and failing that 0.
+    /// This draws one random number, or none at temperature 0. If no token has a probability (all are excluded, or
+    /// every logit is NaN or minus infinity), the result is the first token that is not excluded, or 0.
     ///
     /// # Panics
-    /// If there is no logit.
+    /// If `logits` is empty.
     pub fn choose(&mut self, logits: &[f32], rng: &mut Rng) -> usize {
-        assert!(!logits.is_empty(), "a choice needs a logit");
+        assert!(!logits.is_empty(), "there are no logits to choose from");
         let deterministic = self.options.temperature == 0.0;
         let probabilities = self.distribution(logits);
         let token = if deterministic { certain(probabilities) } else { draw(probabilities, rng) };
@@ -96,11 +96,12 @@ impl Decoding {
         token
     }
 
-    /// The probabilities (V) from which [`choose`](Self::choose) would draw; what may not be drawn has 0.
+    /// The probabilities (V) that [`choose`](Self::choose) would sample from. They are 0 for tokens that cannot be
+    /// drawn.
     pub fn distribution(&mut self, logits: &[f32]) -> &[f32] {
         self.probabilities.clear();
         self.probabilities.extend_from_slice(logits);
-        self.strike_out();
+        self.exclude();
         self.penalise_repetition();
         if self.options.temperature == 0.0 {
             let likeliest = largest(&self.probabilities);
@@ -109,13 +110,13 @@ impl Decoding {
                 self.probabilities[token] = 1.0;
             }
         } else {
-            soften(&mut self.probabilities, self.options.temperature);
+            softmax_in_place(&mut self.probabilities, self.options.temperature);
             self.keep_likeliest();
         }
         &self.probabilities
     }
 
-    /// Counts a token that was not chosen here (one of the prompt) as chosen lately.
+    /// Makes the repetition penalty count a token that was not chosen here, such as one of the prompt.
     pub fn remember(&mut self, token: usize) {
         if self.options.repetition_penalty.is_none() || self.options.repetition_window == 0 {
             return;
@@ -126,12 +127,12 @@ impl Decoding {
         self.recent.push_back(token);
     }
 
-    /// Forgets which tokens were chosen.
+    /// Clears the tokens that the repetition penalty applies to.
     pub fn reset(&mut self) {
         self.recent.clear();
     }
 
-    fn strike_out(&mut self) {
+    fn exclude(&mut self) {
         for &token in &self.options.excluded {
             if let Some(logit) = self.probabilities.get_mut(token) {
                 *logit = f32::NEG_INFINITY;
@@ -139,7 +140,7 @@ impl Decoding {
         }
     }
 
-    /// Each token once, however often it was chosen.
+    /// Applies the penalty once to each recent token, however often it was chosen.
     fn penalise_repetition(&mut self) {
         let Some(penalty) = self.options.repetition_penalty else { return };
         self.order.clear();
@@ -153,7 +154,7 @@ impl Decoding {
         }
     }
 
-    /// Top-k, top-p, min-p, and scaling to one.
+    /// Applies top-k, top-p and min-p, and scales what is left to sum to one.
     fn keep_likeliest(&mut self) {
         let Options { top_k, top_p, min_p, .. } = self.options;
         if top_k.is_none() && top_p.is_none() && min_p.is_none() {
@@ -167,7 +168,7 @@ impl Decoding {
         });
         let mut kept = top_k.map_or(probabilities.len(), |count| count.min(probabilities.len()));
         if let Some(share) = top_p {
-            // The share counts among what top-k left.
+            // Top-p is relative to what top-k left.
             let total: f32 = self.order[..kept].iter().map(|&token| probabilities[token]).sum();
             let mut sum = 0.0;
             let reached = self.order[..kept].iter().position(|&token| {
@@ -201,7 +202,7 @@ fn certain(probabilities: &[f32]) -> Option<usize> {
     largest(probabilities).filter(|&token| probabilities[token] > 0.0)
 }
 
-/// The place of the largest value, the first of equals; `None` if every one is NaN or minus infinity.
+/// The index of the largest value, the first of equals; `None` if every value is NaN or minus infinity.
 fn largest(values: &[f32]) -> Option<usize> {
     let mut best = None;
     let mut most = f32::NEG_INFINITY;
@@ -213,7 +214,7 @@ fn largest(values: &[f32]) -> Option<usize> {
     best
 }
 
-/// One multinomial draw; `None` if every probability is 0.
+/// Draws a token by its probability; `None` if every probability is 0.
 fn draw(probabilities: &[f32], rng: &mut Rng) -> Option<usize> {
     let total: f64 = probabilities.iter().copied().map(f64::from).sum();
     let mut left = rng.uniform() * total;
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn each_option_shapes_the_distribution_as_it_says() {
+    fn each_option_shapes_the_distribution_as_documented() {
         // Probabilities 0.1, 0.2, 0.3, 0.4 as logits.
         let logits = [0.1_f32, 0.2, 0.3, 0.4].map(f32::ln);
         let plain = Options::default;
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_repetition_penalty_lies_on_the_latest_tokens_only() {
+    fn the_repetition_penalty_applies_to_recent_tokens_only() {
         let options = Options { repetition_penalty: Some(2.0), repetition_window: 2, ..Options::default() };
         let mut decoding = Decoding::new(options).unwrap();
         let logits = [2.0, -1.0, 1.0];
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn hopeless_logits_still_give_a_token_that_is_not_excluded() {
+    fn logits_without_a_number_still_give_a_token_that_is_not_excluded() {
         for temperature in [0.0, 1.0] {
             let options = Options { temperature, excluded: vec![0], ..Options::default() };
             let mut decoding = Decoding::new(options).unwrap();
@@ -322,19 +323,19 @@ mod tests {
     }
 
     #[test]
-    fn useless_options_are_refused() {
+    fn options_out_of_range_are_refused() {
         let plain = Options::default;
         let cases = [
             (Options { temperature: -0.5, ..plain() }, "temperature of -0.5"),
             (Options { temperature: f32::NAN, ..plain() }, "temperature of NaN"),
             (Options { temperature: f32::INFINITY, ..plain() }, "temperature of inf"),
             (Options { top_k: Some(0), ..plain() }, "top-k of 0"),
-            (Options { top_p: Some(0.0), ..plain() }, "top-p of 0"),
+            (Options { top_p: Some(0.0), ..plain() }, "top-p of 0 "),
             (Options { top_p: Some(1.5), ..plain() }, "top-p of 1.5"),
             (Options { top_p: Some(f32::NAN), ..plain() }, "top-p of NaN"),
             (Options { min_p: Some(-0.1), ..plain() }, "min-p of -0.1"),
             (Options { min_p: Some(f32::NAN), ..plain() }, "min-p of NaN"),
-            (Options { repetition_penalty: Some(0.0), ..plain() }, "penalty of 0"),
+            (Options { repetition_penalty: Some(0.0), ..plain() }, "penalty of 0 "),
             (Options { repetition_penalty: Some(f32::NAN), ..plain() }, "penalty of NaN"),
         ];
         for (options, part) in cases {

@@ -1,38 +1,38 @@
-//! The card itself: everything that is needed to use a model, in one JSON object.
+//! The model card: everything that is needed to use a model, as one JSON object.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ModelSize, Normalisation, Result, Vocabulary};
 
-/// Under this key an ONNX file's `metadata_props` and a safetensors file's metadata hold the card.
+/// The key of the card in an ONNX file's `metadata_props` and in a safetensors file's metadata.
 pub const CARD_KEY: &str = "scrimshaw.card";
 
-/// The card's file in a checkpoint folder.
+/// File name of the card in a checkpoint folder.
 pub const CARD_FILE: &str = "card.json";
 
-/// The weights' file beside it: safetensors under the names of [`crate::tensors`].
+/// File name of the weights in a checkpoint folder: safetensors, with the names of [`crate::tensors`].
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 
-/// The version of the card's JSON form that this crate writes.
+/// The version of the card's JSON form that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// What a model has seen before the character that it predicts, in training, and so expects in use.
+/// How much text a model saw before each character that it learned to predict. It needs the same when it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Context {
-    /// A window of so many characters read from a zero state: the sampler slides the window, as the lecture does.
+    /// A window of fixed length, read from a zero state. The sampler slides the window, as the lecture does.
     Window {
-        /// Characters in the window.
+        /// Characters (tokens) in the window.
         length: usize,
     },
-    /// The state carried on from everything before.
+    /// Everything before: the state is carried on.
     Stateful,
 }
 
-/// Losses in nats a token, as measured at the end of training.
+/// Losses in nats per token, as measured at the end of training.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Losses {
-    /// Running mean over the last epoch's batches, as Keras prints it.
+    /// Running mean over the batches of the last epoch, as Keras prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<f64>,
     /// Mean over the validation split.
@@ -43,14 +43,14 @@ pub struct Losses {
 /// Where a model came from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Provenance {
-    /// The corpus: a dataset's name, or the name it was prepared under.
+    /// Name of the corpus: a dataset's, or the one that the text was prepared under.
     pub dataset: String,
     /// Licence of the text, as its dataset states it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// Tokens in the corpus.
     pub tokens: u64,
-    /// The recipe's name.
+    /// Name of the recipe.
     pub recipe: String,
     /// Seed of the run.
     pub seed: u64,
@@ -59,25 +59,25 @@ pub struct Provenance {
     /// Losses at the end of training.
     #[serde(default)]
     pub losses: Losses,
-    /// Program and version that wrote the card.
+    /// The program that wrote the card, with its version.
     pub program: String,
 }
 
-/// Everything that is needed to use a model and to know what it is.
+/// Everything that is needed to use a model, and to know what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
-    /// Version of this JSON form: [`FORMAT_VERSION`].
+    /// Version of the JSON form: [`FORMAT_VERSION`].
     pub format_version: u32,
     /// Tokens and their texts.
     pub vocabulary: Vocabulary,
-    /// What is done to a prompt before it is looked up.
+    /// What is done to a prompt before it is encoded.
     #[serde(default)]
     pub normalisation: Normalisation,
     /// Sizes of the network.
     pub size: ModelSize,
-    /// What the model expects to have seen.
+    /// How much text the model needs before the character that it predicts.
     pub context: Context,
-    /// An excerpt of the corpus to start from when no prompt is given.
+    /// An excerpt of the corpus. It is the prompt when none is given.
     #[serde(default)]
     pub seed_text: String,
     /// Where the model came from.
@@ -93,7 +93,7 @@ impl ModelCard {
         serde_json::to_string_pretty(self).expect("a card has a JSON form")
     }
 
-    /// Reads a card and checks that it agrees with itself.
+    /// Reads a card and checks that its parts agree.
     pub fn from_json(json: &str) -> Result<Self> {
         #[derive(Deserialize)]
         struct Version {
@@ -121,7 +121,7 @@ impl ModelCard {
             return complain(format!("no size may be zero: {:?}", self.size));
         }
         if self.context == (Context::Window { length: 0 }) {
-            return complain("a window holds at least one character".into());
+            return complain("its window has no characters".into());
         }
         Ok(())
     }
@@ -150,22 +150,22 @@ mod tests {
     }
 
     #[test]
-    fn a_card_survives_its_json() {
+    fn json_round_trips() {
         assert_eq!(ModelCard::from_json(&card().to_json()).unwrap(), card());
     }
 
     #[test]
-    fn lies_and_other_formats_are_refused_by_name() {
-        let lie = |change: fn(&mut ModelCard)| {
+    fn contradictions_and_other_formats_are_refused() {
+        let refuse = |change: fn(&mut ModelCard)| {
             let mut card = card();
             change(&mut card);
             ModelCard::from_json(&card.to_json()).unwrap_err().to_string()
         };
         let cases = [
-            (lie(|card| card.size.vocabulary = 5), "4 tokens and the network 5"),
-            (lie(|card| card.size.hidden = 0), "no size may be zero"),
-            (lie(|card| card.context = Context::Window { length: 0 }), "at least one character"),
-            (lie(|card| card.format_version = 99), "format version 99"),
+            (refuse(|card| card.size.vocabulary = 5), "4 tokens and the network 5"),
+            (refuse(|card| card.size.hidden = 0), "no size may be zero"),
+            (refuse(|card| card.context = Context::Window { length: 0 }), "its window has no characters"),
+            (refuse(|card| card.format_version = 99), "format version 99"),
             (ModelCard::from_json("{}").unwrap_err().to_string(), "format_version"),
             (ModelCard::from_json("not json").unwrap_err().to_string(), "not a model card"),
         ];

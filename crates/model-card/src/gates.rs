@@ -1,18 +1,19 @@
-//! The order in which a format stacks an LSTM's four gates along its first axis, and the one function that changes it.
+//! The order in which a format stacks the four gates of an LSTM along the first axis, and the one function that changes
+//! it.
 
-/// A convention for the four blocks of H rows.
+/// The order of the four blocks of H rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GateOrder {
     /// Input, forget, cell, output: PyTorch, and every matrix inside this project.
     PyTorch,
     /// Input, output, forget, cell: ONNX.
     Onnx,
-    /// Input, forget, cell, output, as Keras stacks its columns: the same order as PyTorch's under other names.
+    /// Input, forget, cell, output: Keras stacks columns, in the same order as PyTorch's rows.
     Keras,
 }
 
 impl GateOrder {
-    /// The gates as letters: `g` is the candidate that ONNX and Keras call `c`.
+    /// The gates as letters. `g` is the candidate cell state, which ONNX and Keras call `c`.
     fn gates(self) -> [char; 4] {
         match self {
             Self::PyTorch | Self::Keras => ['i', 'f', 'g', 'o'],
@@ -21,14 +22,14 @@ impl GateOrder {
     }
 }
 
-/// Reorders the four equal blocks of `rows` from one convention to another.
+/// Reorders the four equal blocks of `rows` from one order to another.
 ///
-/// `rows` is a matrix (4H, anything) or a vector (4H) in row-major order.
+/// `rows` is a matrix (4H, any width) or a vector (4H), in row-major order.
 ///
 /// # Panics
-/// If the length is no multiple of four.
+/// If the length is not a multiple of four.
 pub fn reorder<T: Copy>(rows: &[T], from: GateOrder, to: GateOrder) -> Vec<T> {
-    assert!(rows.len().is_multiple_of(4), "four gates do not divide {} numbers", rows.len());
+    assert!(rows.len().is_multiple_of(4), "{} numbers do not divide into four gates", rows.len());
     let block = rows.len() / 4;
     let source = from.gates();
     to.gates()

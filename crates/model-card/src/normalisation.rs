@@ -1,11 +1,15 @@
-//! What is done to a text before its symbols are looked up; recorded in the card and applied to prompts again.
+//! What is done to a text before it is encoded. The card records it, and prompts are normalised in the same way.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// What becomes of line ends.
+use crate::{Error, Result};
+
+/// How line ends are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Newlines {
@@ -16,31 +20,62 @@ pub enum Newlines {
     Lf,
 }
 
-/// The steps, in the order in which they are applied: line ends, composition, lower case, ASCII.
+impl Newlines {
+    /// Both ways.
+    pub const ALL: [Self; 2] = [Self::Keep, Self::Lf];
+
+    /// The name that options and JSON use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Lf => "lf",
+        }
+    }
+}
+
+impl fmt::Display for Newlines {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+impl FromStr for Newlines {
+    type Err = Error;
+
+    fn from_str(value: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|newlines| newlines.name() == value).ok_or_else(|| Error::UnknownName {
+            value: value.into(),
+            what: "a way to treat line ends",
+            choices: Self::ALL.map(Self::name).into(),
+        })
+    }
+}
+
+/// The normalisation steps, in the order in which they are applied: line ends, NFC, lower case, ASCII.
 ///
-/// The lecture lower-cases and then drops what is not ASCII, so a Kelvin sign becomes `k` before it could be dropped.
-/// Lower-casing is character by character (no final-sigma rule), so that text normalised in pieces equals text
-/// normalised whole. A piece may be cut before any ASCII character but a line feed.
+/// The lecture lower-cases before it drops non-ASCII characters, so a Kelvin sign becomes `k` and stays. Each character
+/// is lower-cased by itself (without the final-sigma rule), so text that is normalised in pieces equals text that is
+/// normalised whole. Pieces may start at any ASCII character other than a line feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Normalisation {
-    /// What becomes of line ends.
+    /// How line ends are treated.
     pub newlines: Newlines,
     /// Canonical composition (Unicode NFC).
     pub nfc: bool,
-    /// Every character becomes its lower-case form.
+    /// Characters become lower case.
     pub lowercase: bool,
     /// Characters outside ASCII are dropped.
     pub ascii: bool,
 }
 
 impl Normalisation {
-    /// Whether every text stays as it is.
+    /// Whether this leaves every text as it is.
     pub fn is_identity(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The normalised text; borrowed where nothing changed.
+    /// The normalised text. It is borrowed if nothing changed.
     pub fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut text = Cow::Borrowed(text);
         if self.newlines == Newlines::Lf && text.contains('\r') {
@@ -68,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_step_does_its_work_and_no_more() {
+    fn each_step_changes_what_it_should_and_nothing_else() {
         let identity = Normalisation::default();
         let lowercase = Normalisation { lowercase: true, ..identity };
         let ascii = Normalisation { ascii: true, ..identity };
@@ -90,7 +125,17 @@ mod tests {
     }
 
     #[test]
-    fn text_cut_before_an_ascii_character_normalises_alike() {
+    fn names_are_those_of_the_json() {
+        for newlines in Newlines::ALL {
+            assert_eq!(newlines.name().parse::<Newlines>().unwrap(), newlines);
+            assert_eq!(serde_json::to_value(newlines).unwrap(), newlines.to_string());
+        }
+        let message = "crlf".parse::<Newlines>().unwrap_err().to_string();
+        assert_eq!(message, "`crlf` is not a way to treat line ends; use keep or lf");
+    }
+
+    #[test]
+    fn pieces_normalise_to_the_same_text_as_the_whole() {
         let normalisation = Normalisation { newlines: Newlines::Lf, nfc: true, lowercase: true, ascii: false };
         let text = "Ae\u{301}\r\nB\u{c9}\rC \u{1100}\u{1161}x";
         let whole = normalisation.apply(text);

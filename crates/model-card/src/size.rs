@@ -1,4 +1,4 @@
-//! The sizes of the network and what follows from them.
+//! The sizes of the network, and the number of parameters that follows from them.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,27 +6,27 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum InputEncoding {
-    /// One column of the input weights per token; the one-hot vector itself is never built.
+    /// As a one-hot vector, which is never built: each token selects a column of the input weights.
     #[default]
     OneHot,
-    /// A learned vector per token.
+    /// As a learned vector.
     Embedding {
-        /// Length of that vector.
+        /// Length of the vector.
         size: usize,
     },
-    /// A learned vector of H numbers per token, which is also the token's column of the output weights (Press and Wolf
-    /// 2017; Inan, Khosravi and Socher 2017).
+    /// As a learned vector of length H, which is also the token's row of the output weights (Press and Wolf 2017; Inan,
+    /// Khosravi and Socher 2017).
     TiedEmbedding,
 }
 
-/// The sizes of a character LSTM: tokens in, `layers` LSTM layers, a dense layer to one logit per token.
+/// The sizes of a character LSTM: an input encoding, `layers` LSTM layers, and a dense layer with one logit per token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelSize {
-    /// Tokens: V.
+    /// Tokens in the vocabulary (V).
     pub vocabulary: usize,
-    /// Hidden size: H.
+    /// Hidden size (H).
     pub hidden: usize,
-    /// LSTM layers: L.
+    /// LSTM layers (L).
     pub layers: usize,
     /// How a token enters the first layer.
     #[serde(default)]
@@ -34,7 +34,7 @@ pub struct ModelSize {
 }
 
 impl ModelSize {
-    /// Length of a token's learned vector; a one-hot input has none.
+    /// Length of a token's learned vector; `None` for one-hot input.
     pub fn embedding_size(&self) -> Option<usize> {
         match self.input {
             InputEncoding::OneHot => None,
@@ -48,7 +48,8 @@ impl ModelSize {
         if layer == 0 { self.embedding_size().unwrap_or(self.vocabulary) } else { self.hidden }
     }
 
-    /// Trained numbers, counting one bias vector per layer as Keras does (PyTorch keeps two that act as their sum).
+    /// Trainable parameters. Each layer counts one bias vector, as in Keras; PyTorch has two, of which only the sum
+    /// matters.
     pub fn parameters(&self) -> usize {
         let embedding = self.vocabulary * self.embedding_size().unwrap_or(0);
         let output_weight = if self.input == InputEncoding::TiedEmbedding { 0 } else { self.vocabulary * self.hidden };
@@ -63,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_those_of_the_field() {
+    fn parameters_agree_with_keras_and_with_hand_counts() {
         let lecture = ModelSize { vocabulary: 60, hidden: 128, layers: 1, input: InputEncoding::OneHot };
         // Keras' own summary of the lecture's model: LSTM 96,768 + Dense 7,740.
         assert_eq!(lecture.parameters(), 104_508);

@@ -1,4 +1,5 @@
-//! Names of the tensors in a checkpoint: those of a PyTorch module with the fields `embedding`, `lstm` and `output`.
+//! Names of the tensors in a checkpoint. They are those of a PyTorch module with fields `embedding`, `lstm` and
+//! `output`.
 //!
 //! Shapes are PyTorch's too: `weight_ih` (4H, I), `weight_hh` (4H, H), `bias_ih` and `bias_hh` (4H), gates in the order
 //! i, f, g, o; `embedding.weight` (V, E); `output.weight` (V, H), `output.bias` (V).
@@ -20,12 +21,12 @@ pub fn weight_hh(layer: usize) -> String {
     format!("lstm.weight_hh_l{layer}")
 }
 
-/// A layer's bias, (4H). It is the whole bias: the file holds zeros for `bias_hh`.
+/// A layer's bias, (4H). This is the whole bias; `bias_hh` is written as zeros.
 pub fn bias_ih(layer: usize) -> String {
     format!("lstm.bias_ih_l{layer}")
 }
 
-/// PyTorch's second bias of a layer, (4H): written as zeros, added to the first when read.
+/// PyTorch's second bias of a layer, (4H). It is written as zeros, and added to the first when read.
 pub fn bias_hh(layer: usize) -> String {
     format!("lstm.bias_hh_l{layer}")
 }

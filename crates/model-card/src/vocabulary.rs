@@ -5,34 +5,23 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{Error, Result};
+use crate::{Error, Result, Unit};
 
-/// What one token stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unit {
-    /// A Unicode scalar value.
-    #[default]
-    Char,
-    /// A byte of the UTF-8 text (or of anything else).
-    Byte,
-}
-
-/// The distinct symbols of a text in ascending order; a symbol's id is its place in that order.
+/// The distinct symbols of a text in ascending order; a symbol's id is its index.
 ///
-/// After the symbols come at most two special tokens: the *boundary* between documents, and the *unknown* token that
-/// stands for every symbol which is not in the vocabulary. Neither has a text of its own.
+/// At most two special tokens follow the symbols: the *boundary* between documents, and the *unknown* token, which
+/// stands for every symbol outside the vocabulary. Neither has a text of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Vocabulary {
     unit: Unit,
-    /// Ascending scalar values or byte values.
+    /// Scalar or byte values, ascending.
     symbols: Vec<u32>,
     boundary: bool,
     unknown: bool,
 }
 
-/// The JSON form: a string of the characters, or a list of the byte values.
+/// The JSON form: the characters as one string, or the byte values as a list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Stored {
     unit: Unit,
@@ -47,7 +36,7 @@ struct Stored {
 }
 
 impl Vocabulary {
-    /// A vocabulary of the given scalar or byte values, in any order, repetitions allowed.
+    /// A vocabulary of these scalar or byte values. They may come in any order and more than once.
     pub fn new(unit: Unit, symbols: impl IntoIterator<Item = u32>) -> Result<Self> {
         let symbols: BTreeSet<u32> = symbols.into_iter().collect();
         for &symbol in &symbols {
@@ -62,7 +51,7 @@ impl Vocabulary {
         Ok(Self { unit, symbols: symbols.into_iter().collect(), boundary: false, unknown: false })
     }
 
-    /// The vocabulary of one text, as it stands: normalise first.
+    /// The vocabulary of a text as it stands; normalise the text first.
     pub fn from_text(unit: Unit, text: &str) -> Self {
         let symbols: BTreeSet<u32> = match unit {
             Unit::Char => text.chars().map(u32::from).collect(),
@@ -88,12 +77,12 @@ impl Vocabulary {
         self.unit
     }
 
-    /// How many tokens there are, the special ones included: V.
+    /// Number of tokens (V), the special ones included.
     pub fn len(&self) -> usize {
         self.symbols.len() + usize::from(self.boundary) + usize::from(self.unknown)
     }
 
-    /// Whether there is no token at all.
+    /// Whether there are no tokens at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -113,7 +102,7 @@ impl Vocabulary {
         self.unknown.then_some((self.symbols.len() + usize::from(self.boundary)) as u32)
     }
 
-    /// The id of a scalar or byte value; the unknown token's where there is one and the symbol is new.
+    /// The id of a scalar or byte value. A symbol outside the vocabulary gets the unknown token's id, if there is one.
     pub fn id(&self, symbol: u32) -> Option<u32> {
         self.symbols.binary_search(&symbol).ok().map(|place| place as u32).or_else(|| self.unknown())
     }
@@ -123,7 +112,10 @@ impl Vocabulary {
         self.symbols.get(id as usize).copied()
     }
 
-    /// The ids of a normalised text. The first symbol that has none is named, with its position.
+    /// The ids of a normalised text.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSymbol`] names the first symbol without an id, and its position.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let lookup = |(position, symbol): (usize, u32)| {
             self.id(symbol).ok_or_else(|| Error::UnknownSymbol {
@@ -138,7 +130,7 @@ impl Vocabulary {
         }
     }
 
-    /// The text of some ids. Special tokens have none; bytes that are no UTF-8 become U+FFFD.
+    /// The text of a sequence of ids. Special tokens have none; bytes that are not UTF-8 become U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> String {
         let mut decoder = Decoder::default();
         let mut text = String::new();
@@ -149,7 +141,7 @@ impl Vocabulary {
         text
     }
 
-    /// A number that differs between vocabularies: xxh3-64 of the unit, the special tokens and the symbols.
+    /// A hash that tells vocabularies apart: xxh3-64 of the unit, the special tokens and the symbols.
     pub fn fingerprint(&self) -> u64 {
         let mut bytes = vec![u8::from(self.unit == Unit::Byte), u8::from(self.boundary), u8::from(self.unknown)];
         bytes.extend(self.symbols.iter().flat_map(|symbol| symbol.to_le_bytes()));
@@ -157,7 +149,7 @@ impl Vocabulary {
     }
 }
 
-/// Turns ids into text one at a time: a byte model writes a character in up to four steps.
+/// Turns ids into text one at a time. A byte model needs up to four steps for a character.
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     pending: Vec<u8>,
@@ -165,7 +157,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The text that this id completes: empty in the middle of a multi-byte character and for special tokens.
+    /// The text that this id completes. It is empty in the middle of a multi-byte character. A special token has no
+    /// text of its own; it ends an unfinished character, as [`finish`](Self::finish) does.
     pub fn push(&mut self, vocabulary: &Vocabulary, id: u32) -> &str {
         self.text.clear();
         let Some(symbol) = vocabulary.symbol(id) else { return self.finish() };
@@ -179,7 +172,7 @@ impl Decoder {
         &self.text
     }
 
-    /// Ends the text: an unfinished character becomes U+FFFD.
+    /// Ends the text. An unfinished character becomes U+FFFD.
     pub fn finish(&mut self) -> &str {
         self.text.clear();
         if !self.pending.is_empty() {
@@ -189,7 +182,7 @@ impl Decoder {
         &self.text
     }
 
-    /// Moves every complete character, and every sequence that can no longer become one, from `pending` to `text`.
+    /// Moves complete characters from `pending` to `text`, and sequences that cannot become one as U+FFFD.
     fn drain(&mut self) {
         loop {
             match std::str::from_utf8(&self.pending) {
@@ -203,7 +196,7 @@ impl Decoder {
                     self.text.push_str(std::str::from_utf8(&self.pending[..valid]).unwrap_or_default());
                     self.pending.drain(..valid + error.error_len().unwrap_or(0));
                     if error.error_len().is_none() {
-                        // The sequence may still be completed by the next byte.
+                        // The next byte may still complete it.
                         return;
                     }
                     self.text.push(char::REPLACEMENT_CHARACTER);
@@ -259,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unseen_character_is_named_with_its_place() {
+    fn an_unknown_character_is_named_with_its_position() {
         let message = Vocabulary::from_text(Unit::Char, "abc").encode("ab\u{e9}").unwrap_err().to_string();
         assert!(message.contains("'\u{e9}' (U+00E9) at position 2"), "{message}");
     }
@@ -291,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn json_keeps_everything() {
+    fn json_round_trips() {
         for vocabulary in [
             Vocabulary::from_text(Unit::Char, "a\u{0}\r\n\"\u{1f40b}").with_boundary(),
             Vocabulary::from_text(Unit::Byte, "a\u{e9}").with_unknown(),
@@ -302,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lying_vocabulary_is_refused() {
+    fn a_contradictory_vocabulary_is_refused() {
         for json in [
             r#"{"unit":"char","characters":"ba"}"#,
             r#"{"unit":"char","characters":"aa"}"#,

@@ -1,6 +1,7 @@
-//! Holds the exported graph against the trained network: same text, same logits.
+//! Compares the exported graph with the trained network: the same text must give the same logits.
 //!
-//! candle-onnx 0.11 lays the LSTM's output out wrongly for batches above one, so it sees one text; `ort` sees two.
+//! candle-onnx 0.11 gets the layout of the LSTM's output wrong for batches above one, so it gets one text and `ort`
+//! two.
 
 use std::collections::HashMap;
 
@@ -13,25 +14,25 @@ use prost::Message;
 
 use crate::{Checkpoint, Error, Result};
 
-/// The largest difference between two engines' logits that an export may have.
+/// The largest difference from the trained network's logits and states that an export may have.
 pub const TOLERANCE: f32 = 1e-4;
 
 /// The largest absolute differences from the trained network's logits and states.
 #[derive(Debug, Clone, Copy)]
 pub struct Agreement {
-    /// candle-onnx, one text.
+    /// In candle-onnx, with one text.
     pub candle_onnx: f32,
-    /// `ort`, a batch of two texts.
+    /// In `ort`, with a batch of two texts.
     pub ort: f32,
 }
 
-/// Evaluates an ONNX file's `bytes` on the card's seed text in candle-onnx and in `ort`, from a state that is not zero.
+/// Runs an ONNX file's `bytes` on the card's seed text in candle-onnx and in `ort`, from a state that is not zero.
 pub fn compare(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<Agreement> {
     let card = &checkpoint.card;
     let ids = card
         .vocabulary
         .encode(&card.seed_text)
-        .map_err(|source| Error::Checkpoint(format!("the seed text does not fit the vocabulary: {source}")))?;
+        .map_err(|source| Error::Checkpoint(format!("the seed text does not match the vocabulary: {source}")))?;
     if ids.is_empty() {
         return Err(Error::NoSeedText);
     }
@@ -45,7 +46,7 @@ pub fn compare(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<Agreement> {
     Ok(Agreement { candle_onnx, ort })
 }
 
-/// Texts of one batch, a state for them, and what the trained network makes of both.
+/// A batch of texts, an initial state, and the trained network's output for both.
 struct Expected {
     ids: Vec<Vec<u32>>,
     state: State,
@@ -54,7 +55,8 @@ struct Expected {
 }
 
 impl Expected {
-    /// Starts from the state after the first quarter of the text: zeros would hide a mistake in the recurrence.
+    /// The initial state is the one after the first quarter of the text, because zeros could hide an error in the
+    /// recurrence.
     fn new(network: &CharLstm, ids: Vec<Vec<u32>>) -> Result<Self> {
         let batch = Tensor::new(ids.clone(), &Device::Cpu)?; // (N, T)
         let (_, state) = network.forward(&batch.narrow(1, 0, ids[0].len().div_ceil(4))?, None, Outputs::All)?;
@@ -63,7 +65,7 @@ impl Expected {
         Ok(Self { ids, state, logits, next })
     }
 
-    /// Ids in the graph's order, (T, N).
+    /// The ids in the graph's order, (T, N), and that shape.
     fn sequence(&self) -> (Vec<i64>, [usize; 2]) {
         let (batch, time) = (self.ids.len(), self.ids[0].len());
         let ids = (0..time).flat_map(|step| self.ids.iter().map(move |text| i64::from(text[step]))).collect();

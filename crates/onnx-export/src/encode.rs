@@ -1,7 +1,8 @@
-//! The model as bytes, in the dialect that every reader understands.
+//! Encodes the model so that every reader can read it.
 //!
-//! A tensor's `dims` may be written packed, as proto3 writers do, or one by one, as ONNX's own tools do. Both are valid;
-//! rten 0.27 reads the latter alone. So tensors are encoded here, one by one, and everything else by prost.
+//! Protobuf allows a tensor's `dims` to be written packed, as proto3 writers do, or unpacked, as ONNX's own tools do.
+//! rten 0.27 reads only the unpacked form. So tensors are encoded here, with unpacked `dims`, and everything else by
+//! prost.
 
 use candle_onnx::onnx::{GraphProto, ModelProto, TensorProto};
 use prost::Message;
@@ -12,7 +13,7 @@ const GRAPH_FIELD: u32 = 7;
 /// `GraphProto.initializer` in ONNX's schema.
 const INITIALIZER_FIELD: u32 = 5;
 
-/// The fields of a `TensorProto` that the exporter fills, under their numbers in ONNX's schema.
+/// The fields of a `TensorProto` that the exporter sets, with their numbers in ONNX's schema.
 #[derive(Clone, PartialEq, Message)]
 struct Tensor {
     #[prost(int64, repeated, packed = "false", tag = "1")]
@@ -25,7 +26,7 @@ struct Tensor {
     raw_data: Vec<u8>,
 }
 
-/// The model as the bytes of an ONNX file.
+/// The bytes of an ONNX file with this model.
 pub fn encode(model: &ModelProto) -> Vec<u8> {
     let graph = model.graph.clone().unwrap_or_default();
     let mut graph_bytes = GraphProto { initializer: vec![], ..graph.clone() }.encode_to_vec();
@@ -38,7 +39,7 @@ pub fn encode(model: &ModelProto) -> Vec<u8> {
     bytes
 }
 
-/// Appends an embedded message to one that is encoded already: protobuf messages are their fields, one after the other.
+/// Appends an embedded message to an encoded one. A protobuf message is a plain sequence of fields, so this is allowed.
 fn append(message: &mut Vec<u8>, field: u32, embedded: &[u8]) {
     encode_key(field, WireType::LengthDelimited, message);
     encode_varint(embedded.len() as u64, message);
@@ -72,7 +73,7 @@ mod tests {
         };
         let bytes = encode(&model);
         assert_eq!(ModelProto::decode(bytes.as_slice()).unwrap(), model);
-        // Tag 1 as a lone varint (0x08), once for each dimension: 1, and 300 in two bytes.
+        // Field 1 as a varint (key 0x08), once for each dimension: 1, and 300 in two bytes.
         let unpacked = [0x08, 0x01, 0x08, 0xac, 0x02];
         assert!(bytes.windows(unpacked.len()).any(|window| window == unpacked), "{bytes:x?}");
     }

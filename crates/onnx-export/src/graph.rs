@@ -1,8 +1,9 @@
 //! The ONNX graph of a character LSTM.
 //!
-//! Inputs `ids` int64 (sequence, batch), `h` and `c` f32 (layers, batch, hidden); outputs `logits` f32 (sequence, batch,
-//! vocabulary), `h_next` and `c_next` like `h` and `c`. Sequence and batch are dynamic. Only operators of the standard
-//! set are used, version [`OPSET`]: `Gather`, `LSTM`, `Squeeze`, `MatMul`, `Add`, and `Concat` with several layers.
+//! Inputs `ids` int64 (sequence, batch), `h` and `c` f32 (layers, batch, hidden); outputs `logits` f32 (sequence,
+//! batch, vocabulary), `h_next` and `c_next` like `h` and `c`. Sequence and batch are dynamic. The graph uses only
+//! operators of the standard set, version [`OPSET`]: `Gather`, `LSTM`, `Squeeze`, `MatMul`, `Add`, and `Concat` if
+//! there are several layers.
 
 use std::collections::HashMap;
 
@@ -20,12 +21,12 @@ use model_card::{CARD_KEY, InputEncoding, ModelCard, tensors};
 
 use crate::{Checkpoint, Error, Result};
 
-/// The version of the ONNX operator set that the graph uses: old enough for every engine in use.
+/// The version of the ONNX operator set that the graph uses. It is old enough for every engine in use.
 pub const OPSET: i64 = 14;
-/// The version of the ONNX file format that goes with [`OPSET`].
+/// The version of the ONNX file format that belongs to [`OPSET`].
 const IR_VERSION: i64 = 8;
 
-/// Builds the model: graph, weights, and the whole card in `metadata_props` under [`CARD_KEY`].
+/// Builds the model: the graph, the weights, and the whole card in `metadata_props` under [`CARD_KEY`].
 pub fn model(checkpoint: &Checkpoint) -> Result<ModelProto> {
     let Checkpoint { tensors: weights, card } = checkpoint;
     let mut graph = Builder { weights, card, nodes: Vec::new(), initializers: Vec::new() };
@@ -83,8 +84,8 @@ impl Builder<'_> {
         let (vocabulary, hidden) = (self.card.size.vocabulary, self.card.size.hidden);
         let table = match self.card.size.embedding_size() {
             Some(size) => self.numbers(tensors::EMBEDDING_WEIGHT, &[vocabulary, size])?, // (V, E)
-            // A one-hot input is a row of the identity; with more tokens than gate rows it is cheaper to look the
-            // product with the input weights up, and to give the LSTM an identity for its weights.
+            // A one-hot input selects a column of the input weights. With more tokens than gate rows, it is cheaper to
+            // look that column up here and give the LSTM an identity matrix as its input weights.
             None if self.gathers_product() => {
                 let weight = self.gate_rows(&tensors::weight_ih(0), &[4 * hidden, vocabulary])?; // (4H, V)
                 transpose(&weight, vocabulary) // (V, 4H)
@@ -135,7 +136,7 @@ impl Builder<'_> {
         Ok([output, final_h, final_c])
     }
 
-    /// The name of one layer's part (1, N, H) of a state (L, N, H).
+    /// The name of one layer's slice (1, N, H) of a state (L, N, H).
     fn layer_of(&mut self, state: &str, layer: usize) -> String {
         if self.card.size.layers == 1 {
             return state.into();
@@ -149,7 +150,7 @@ impl Builder<'_> {
         name
     }
 
-    /// Stacks the layers' states (1, N, H) into an output (L, N, H).
+    /// Concatenates the layers' states (1, N, H) to an output (L, N, H).
     fn stack(&mut self, states: &[String], output: &str) {
         if let [_, _, ..] = states {
             let inputs: Vec<&str> = states.iter().map(String::as_str).collect();
@@ -174,16 +175,17 @@ impl Builder<'_> {
         size.input == InputEncoding::OneHot && size.vocabulary > 4 * size.hidden
     }
 
-    /// A tensor's numbers in row-major order, its shape checked.
+    /// The numbers of a tensor in row-major order, once its shape is checked.
     fn numbers(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let tensor = self.weights.get(name).ok_or_else(|| Error::Checkpoint(format!("it has no tensor {name}")))?;
+        let tensor =
+            self.weights.get(name).ok_or_else(|| Error::Checkpoint(format!("it has no tensor named {name}")))?;
         if tensor.dims() != shape {
             return Err(Error::Checkpoint(format!("{name} has the shape {:?}, not {shape:?}", tensor.dims())));
         }
         Ok(tensor.flatten_all()?.to_vec1()?)
     }
 
-    /// The same with the gates in ONNX's order.
+    /// The numbers of a tensor with gates, in ONNX's order of gates.
     fn gate_rows(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         Ok(reorder(&self.numbers(name, shape)?, GateOrder::PyTorch, GateOrder::Onnx))
     }
@@ -258,7 +260,7 @@ fn identity(size: usize) -> Vec<f32> {
     (0..size * size).map(|place| if place % (size + 1) == 0 { 1.0 } else { 0.0 }).collect()
 }
 
-/// A row-major matrix with so many columns, transposed.
+/// Transposes a row-major matrix with `columns` columns.
 fn transpose(numbers: &[f32], columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| numbers.iter().skip(column).step_by(columns).copied()).collect()
 }

@@ -1,8 +1,8 @@
-//! Checkpoint in, ONNX file out, and no file that three engines do not agree on.
+//! Exports a checkpoint as an ONNX file, and checks the file before it is put in place.
 //!
-//! [`graph::model`] builds the graph from named tensors and a model card; [`check::compare`] runs it in candle-onnx and
-//! in `ort` and holds the logits against the candle network's own. [`export`] does both and renames the file into place
-//! only when the check has passed. The crate knows nothing of corpora or training.
+//! [`graph::model`] builds the graph from named tensors and a model card. [`check::compare`] runs it in candle-onnx and
+//! in `ort`, and compares the logits with those of the trained network. [`export`] does both, and writes the file only
+//! if all three agree. This crate knows nothing of corpora or training.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -30,35 +30,35 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// What the system says.
         source: std::io::Error,
     },
     /// The ONNX file cannot be written.
-    #[error("cannot write {path}: {source}; nothing was changed")]
+    #[error("cannot write {path}: {source}; nothing was changed; check the folder's permissions and the free space")]
     Write {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// What the system says.
         source: std::io::Error,
     },
     /// The card is damaged or contradicts itself.
     #[error("{path}: {source}")]
     Card {
-        /// The card's file.
+        /// The file of the card.
         path: PathBuf,
         /// What is wrong with it.
         source: model_card::Error,
     },
-    /// A tensor is missing or has another shape than the card's sizes ask for.
-    #[error("the checkpoint does not fit its card: {0}; train again or restore both files")]
+    /// A tensor is missing, or its shape does not match the sizes in the card.
+    #[error("the checkpoint does not match its card: {0}; restore both files or train again")]
     Checkpoint(String),
-    /// The card has no text in which the export could be checked.
-    #[error("the model card holds no seed text to check the export on; train again with this version")]
+    /// The card has no seed text to check the export with.
+    #[error("the model card has no seed text to check the export with; train again with this version")]
     NoSeedText,
-    /// An engine computed other logits than the network that was trained.
+    /// An engine computed other logits than the trained network.
     #[error(
-        "{engine} computes logits that differ from the trained network's by {difference:e}, more than {TOLERANCE:e}: \
-         nothing was written; please report this with the checkpoint"
+        "the logits of {engine} differ from those of the trained network by {difference:e}, more than {TOLERANCE:e}; \
+         nothing was written; please report this, with the checkpoint"
     )]
     Disagreement {
         /// The engine.
@@ -66,36 +66,36 @@ pub enum Error {
         /// The largest absolute difference.
         difference: f32,
     },
-    /// An engine refused the graph.
+    /// An engine cannot run the graph.
     #[error("{engine} cannot run the exported graph: {message}; nothing was written")]
     Engine {
         /// The engine.
         engine: &'static str,
-        /// Its own words.
+        /// What the engine says.
         message: String,
     },
     /// A tensor operation failed.
     #[error("a tensor operation failed: {0}; the checkpoint may be damaged")]
     Tensor(#[from] candle_core::Error),
-    /// The network could not be built from the checkpoint.
-    #[error("the checkpoint does not make a network: {0}")]
+    /// The network cannot be built from the checkpoint.
+    #[error("cannot build the network from the checkpoint: {0}")]
     Network(#[from] lstm::Error),
 }
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A checkpoint as it was read: named tensors in PyTorch's shapes, and the card.
+/// A checkpoint: named tensors with PyTorch's shapes, and the model card.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// Tensors by the names of [`model_card::tensors`], f32 on the CPU.
+    /// Tensors under the names of [`model_card::tensors`]: f32, on the CPU.
     pub tensors: HashMap<String, Tensor>,
     /// The model card.
     pub card: ModelCard,
 }
 
 impl Checkpoint {
-    /// Reads both files of a checkpoint folder.
+    /// Reads the card and the weights from a checkpoint folder.
     pub fn open(folder: &Path) -> Result<Self> {
         let card_path = folder.join(CARD_FILE);
         let json =
@@ -109,22 +109,22 @@ impl Checkpoint {
         Ok(Self { tensors, card })
     }
 
-    /// The network that was trained.
+    /// The trained network.
     pub fn network(&self) -> Result<CharLstm> {
         Ok(CharLstm::load(self.tensors.clone(), &self.card.size, &Device::Cpu)?)
     }
 }
 
-/// What an export did.
+/// The result of an export.
 #[derive(Debug)]
 pub struct Exported {
-    /// Length of the file in bytes.
+    /// Size of the file in bytes.
     pub bytes: usize,
     /// How closely the engines agree.
     pub agreement: Agreement,
 }
 
-/// Writes `checkpoint` as an ONNX file at `output`, if and only if every engine agrees with the trained network.
+/// Writes `checkpoint` as an ONNX file to `output`, but only if every engine agrees with the trained network.
 pub fn export(checkpoint: &Checkpoint, output: &Path) -> Result<Exported> {
     let model = graph::model(checkpoint)?;
     let bytes = encode::encode(&model);

@@ -1,4 +1,4 @@
-//! Any bytes are a shard that can be read from end to end, or are refused.
+//! Any bytes are refused, or are a shard that can be read from end to end.
 #![no_main]
 
 use std::path::Path;

@@ -1,102 +1,116 @@
-//! The inputs as a sequence of blocks, cut where normalising in pieces changes nothing.
+//! The inputs as a sequence of blocks, cut where normalising the pieces gives the same text as normalising the whole.
 
 use std::io::Read;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 use unicode_normalization::{IsNormalized, is_nfc_quick};
 
 use super::inputs::Input;
-use super::reading::{Opened, open};
+use super::reading::{Opened, Reading, Text, failure, open};
 use crate::{Error, Result};
 
-/// Bytes of a block: what a core's cache holds, and enough that a turn costs nothing beside the work.
+/// Bytes in a block: small enough for a core's cache, and large enough that the cost of handing it over does not
+/// matter.
 pub const BLOCK_BYTES: usize = 256 * 1024;
 
 /// A piece of one input.
 #[derive(Debug, Default)]
 pub struct Block {
-    /// Blocks before it.
+    /// Number of blocks before it.
     pub sequence: u64,
-    /// Which input it is of.
+    /// Index of its input.
     pub input: usize,
-    /// Bytes of that input (decompressed) before it.
+    /// Bytes of that (decompressed) input before it.
     pub offset: u64,
-    /// Whether the input ends with it.
+    /// Whether it is the last block of its input.
     pub last: bool,
-    /// Bytes read from the disk when it was cut, for the progress.
+    /// Bytes that had been read from the disk when it was cut, for the progress.
     pub read: u64,
-    /// What it holds.
+    /// Its contents.
     pub bytes: Vec<u8>,
 }
 
-/// What decides where a block may be cut.
+/// Where a block may be cut.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// The bytes are text: no character is cut in two.
+pub struct CutRules {
+    /// The bytes are text: characters stay whole.
     pub text: bool,
-    /// The text is composed: what composes stays together.
+    /// The text is normalised to NFC: sequences that compose stay whole.
     pub nfc: bool,
-    /// Project Gutenberg's header and licence are left out.
-    pub strip_gutenberg: bool,
 }
 
-/// Reads the inputs one after another.
+/// Reads the inputs one after another, in blocks.
 pub struct Blocks<'i> {
     inputs: &'i [Input],
-    rules: Rules,
+    reading: Reading<'i>,
+    rules: CutRules,
     block_bytes: usize,
     next_input: usize,
-    current: Option<Current>,
+    current: Option<Current<'i>>,
     sequence: u64,
     failed: bool,
-    read: Arc<AtomicU64>,
-    /// What was left out so far.
-    pub tally: Tally,
+    /// What has been read and skipped so far.
+    pub counts: FileCounts,
 }
 
-/// What became of the files.
+/// How many files were read, and how many were skipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct FileCounts {
     /// Files that were read.
-    pub files: u64,
-    /// Files of folders with NUL bytes.
+    pub read: u64,
+    /// Files in folders that contain NUL bytes.
     pub binary: u64,
-    /// Files of folders with nothing in them.
+    /// Files in folders that are empty.
     pub empty: u64,
-    /// Files without Project Gutenberg's marks, where those were looked for.
+    /// Files without Project Gutenberg's marks, if those were looked for.
     pub unmarked: u64,
 }
 
-struct Current {
+/// The input that is being read.
+struct Current<'i> {
     input: usize,
-    reader: Box<dyn Read + Send>,
+    reader: Box<dyn Read + Send + 'i>,
     format: Option<&'static str>,
     offset: u64,
     carry: Vec<u8>,
 }
 
 impl<'i> Blocks<'i> {
-    /// Blocks of so many bytes at most.
-    pub fn new(inputs: &'i [Input], rules: Rules, block_bytes: usize) -> Self {
-        let read = Arc::new(AtomicU64::new(0));
-        let tally = Tally::default();
-        Self { inputs, rules, block_bytes, next_input: 0, current: None, sequence: 0, failed: false, read, tally }
+    /// Blocks of at most `block_bytes` bytes.
+    pub fn new(inputs: &'i [Input], reading: Reading<'i>, rules: CutRules, block_bytes: usize) -> Self {
+        Self {
+            inputs,
+            reading,
+            rules,
+            block_bytes,
+            next_input: 0,
+            current: None,
+            sequence: 0,
+            failed: false,
+            counts: FileCounts::default(),
+        }
     }
 
-    /// Reads the next block; `false` when there is none. After a failure there is none.
+    /// Reads the next block. Returns `false` at the end, and after a failure.
     pub fn next(&mut self, block: &mut Block) -> Result<bool> {
-        // A failure has a place in the order too: the blocks before it are consumed first.
+        // A failure has a place in the sequence too: the blocks before it are consumed first.
         block.sequence = self.sequence;
         if self.failed {
             return Ok(false);
         }
-        let outcome = self.advance(block);
+        let mut outcome = self.check_cancelled().and_then(|()| self.advance(block));
+        if outcome.is_err() {
+            // Cancelling makes reads fail, in their own way.
+            outcome = self.check_cancelled().and(outcome);
+        }
         self.failed = outcome.is_err();
         self.sequence += 1;
         outcome
+    }
+
+    fn check_cancelled(&self) -> Result<()> {
+        if self.reading.cancelled.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     fn advance(&mut self, block: &mut Block) -> Result<bool> {
@@ -111,7 +125,6 @@ impl<'i> Blocks<'i> {
         block.offset = current.offset;
         block.bytes.clear();
         block.bytes.append(&mut current.carry);
-        let path = &self.inputs[current.input].path;
         let missing = self.block_bytes.saturating_sub(block.bytes.len());
         block.bytes.reserve(missing);
         let read = current
@@ -119,8 +132,8 @@ impl<'i> Blocks<'i> {
             .by_ref()
             .take(missing as u64)
             .read_to_end(&mut block.bytes)
-            .map_err(|source| failure(path, current.format, source))?;
-        block.read = self.read.load(Ordering::Relaxed);
+            .map_err(|source| failure(&self.inputs[current.input].path, current.format, source))?;
+        block.read = self.reading.read.load(Ordering::Relaxed);
         block.last = read < missing;
         if !block.last {
             let cut = last_cut(&block.bytes, self.rules);
@@ -128,22 +141,20 @@ impl<'i> Blocks<'i> {
             block.bytes.truncate(cut);
             current.offset += cut as u64;
             self.current = Some(current);
-        } else if block.offset == 0 && block.bytes.is_empty() && self.inputs[current.input].named {
-            return Err(Error::Empty(path.clone()));
         }
         Ok(true)
     }
 
-    fn open_next(&mut self) -> Result<Option<Current>> {
+    fn open_next(&mut self) -> Result<Option<Current<'i>>> {
         while let Some(input) = self.inputs.get(self.next_input) {
             let index = self.next_input;
             self.next_input += 1;
-            match open(input, self.rules.strip_gutenberg, &self.read)? {
-                Opened::Binary => self.tally.binary += 1,
-                Opened::Empty => self.tally.empty += 1,
-                Opened::Text { reader, format, dropped, unmarked } => {
-                    self.tally.files += 1;
-                    self.tally.unmarked += u64::from(unmarked);
+            match open(input, self.reading)? {
+                Opened::Binary => self.counts.binary += 1,
+                Opened::Empty => self.counts.empty += 1,
+                Opened::Text(Text { reader, format, dropped, unmarked }) => {
+                    self.counts.read += 1;
+                    self.counts.unmarked += u64::from(unmarked);
                     return Ok(Some(Current { input: index, reader, format, offset: dropped, carry: Vec::new() }));
                 }
             }
@@ -152,37 +163,30 @@ impl<'i> Blocks<'i> {
     }
 }
 
-/// A reading error, blamed on the compression where there is one.
-pub fn failure(path: &Path, format: Option<&'static str>, source: std::io::Error) -> Error {
-    match format {
-        Some(format) => Error::Decompress { path: path.into(), format, source },
-        None => Error::Read { path: path.into(), source },
-    }
-}
-
-/// The last place before the end where the bytes may be cut; never 0, for a block must not be empty.
+/// The last position before the end where the bytes may be cut. It is never 0, because a block must not be empty.
 ///
-/// It is never between CR and LF. In text it is never inside a character or a broken sequence that decodes to one
-/// U+FFFD. Where text is composed, the character after it is one that no other composes with: without such a one in the
-/// whole block (a quarter of a million bytes of combining marks), the composition is given up there.
-fn last_cut(bytes: &[u8], rules: Rules) -> usize {
-    let places = || (1..bytes.len()).rev().filter(|&cut| !(bytes[cut] == b'\n' && bytes[cut - 1] == b'\r'));
+/// It is never between CR and LF. In text, it is never inside a character or an invalid sequence that decodes to a
+/// single U+FFFD. With NFC, the character after it composes with none before it. If a whole block (a quarter of a
+/// million bytes) has no such character, it is cut anyway, and that one composition is lost.
+fn last_cut(bytes: &[u8], rules: CutRules) -> usize {
+    let cuts = || (1..bytes.len()).rev().filter(|&cut| !(bytes[cut] == b'\n' && bytes[cut - 1] == b'\r'));
     if !rules.text {
-        return places().next().unwrap_or(bytes.len());
+        return cuts().next().unwrap_or(bytes.len());
     }
-    let composed = |cut: usize| !rules.nfc || stands_alone(&bytes[cut..]);
+    let composed = |cut: usize| !rules.nfc || starts_composition(&bytes[cut..]);
     let between_characters = |cut: usize| {
-        // A continuation byte with three others before it belongs to no character: none is longer than four bytes.
+        // A character has at most four bytes, so a continuation byte after three others belongs to none.
         !is_continuation(bytes[cut]) || cut >= 3 && bytes[cut - 3..cut].iter().all(|&byte| is_continuation(byte))
     };
-    places()
+    cuts()
         .find(|&cut| between_characters(cut) && composed(cut))
-        .or_else(|| places().find(|&cut| between_characters(cut)))
+        .or_else(|| cuts().find(|&cut| between_characters(cut)))
         .unwrap_or(bytes.len())
 }
 
-/// Whether the first character neither composes with one before it nor moves before one; `false` when it is cut off.
-fn stands_alone(bytes: &[u8]) -> bool {
+/// Whether the first character neither composes with one before it nor is reordered before one; `false` if it is cut
+/// off.
+fn starts_composition(bytes: &[u8]) -> bool {
     let length = match bytes[0] {
         0..=0x7f => return true,
         0xc2..=0xdf => 2,
@@ -203,31 +207,34 @@ fn is_continuation(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU64};
+
+    use super::super::inputs::Inputs;
     use super::*;
 
     #[test]
-    fn blocks_are_cut_where_nothing_joins() {
-        let rules = |text, nfc| Rules { text, nfc, strip_gutenberg: false };
+    fn blocks_are_cut_where_nothing_belongs_together() {
+        let rules = |text, nfc| CutRules { text, nfc };
         let (bytes, text, composed) = (rules(false, false), rules(true, false), rules(true, true));
-        let cases: [(&[u8], Rules, usize); 16] = [
+        let cases: [(&[u8], CutRules, usize); 16] = [
             (b"abcd", text, 3),
-            // Between CR and LF never; before any other LF.
+            // Never between CR and LF, but before any other LF.
             (b"abc\r\n", text, 3),
             (b"abc\r\n", bytes, 3),
             (b"abc\n\n", text, 4),
-            // Bytes anywhere, characters whole.
+            // Bytes can be cut anywhere; characters stay whole.
             ("ab\u{1f40b}".as_bytes(), bytes, 5),
             ("ab\u{1f40b}".as_bytes(), text, 2),
             ("ab\u{1f40b}".as_bytes(), composed, 2),
             ("a\u{6f22}\u{5b57}".as_bytes(), composed, 4),
-            // What composes, and what could with more to come, stays together.
+            // Characters that compose, or could with what follows, stay together.
             ("ae\u{301}\u{323}".as_bytes(), text, 4),
             ("ae\u{301}\u{323}".as_bytes(), composed, 1),
             ("a\u{1100}\u{1161}\u{11a8}".as_bytes(), composed, 1),
-            // Broken sequences: not inside one, but between bytes that belong to none.
+            // Not inside an invalid sequence, but between bytes that belong to none.
             (b"ab\xf0\x9f\x90", text, 2),
             (b"a\x80\x80\x80\x80\x80", text, 5),
-            // Nothing to hold on to: some cut is better than none.
+            // There is no good cut, so a bad one is used.
             ("\u{301}\u{301}\u{301}".as_bytes(), composed, 4),
             (b"\r\n", text, 2),
             (b"a", text, 1),
@@ -235,5 +242,39 @@ mod tests {
         for (block, rules, cut) in cases {
             assert_eq!(last_cut(block, rules), cut, "{block:x?} {rules:?}");
         }
+    }
+    #[test]
+    fn reading_can_be_cancelled_at_every_step() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, contents) in [("a", "a\0"), ("b", "b\0"), ("c", "text"), ("d", "d\0")] {
+            std::fs::write(folder.path().join(name), contents).unwrap();
+        }
+        let cancelled = AtomicBool::new(false);
+        let inputs = Inputs::find(&[folder.path().into()], &[], &cancelled).unwrap();
+        let read = AtomicU64::new(0);
+        let reading =
+            Reading { drop_byte_order_mark: true, strip_gutenberg: false, read: &read, cancelled: &cancelled };
+        let blocks = || Blocks::new(&inputs.files, reading, CutRules { text: true, nfc: false }, 2);
+        let mut block = Block::default();
+        let cancel = || cancelled.store(true, Ordering::Relaxed);
+
+        // Among files that are skipped.
+        let mut skipping = blocks();
+        cancel();
+        assert!(matches!(skipping.next(&mut block), Err(Error::Interrupted)));
+        assert!(matches!(skipping.next(&mut block), Ok(false)), "a failure is the end");
+        assert_eq!((skipping.counts, read.load(Ordering::Relaxed)), (FileCounts::default(), 0));
+
+        // Inside a file, of which everything has been read from the disk.
+        cancelled.store(false, Ordering::Relaxed);
+        let mut inside = blocks();
+        assert!(inside.next(&mut block).unwrap() && block.bytes == b"t", "{block:?}");
+        cancel();
+        assert!(matches!(inside.next(&mut block), Err(Error::Interrupted)));
+
+        // In whatever reads the disk: decompression, the search for marks, the directory of an archive.
+        assert!(open(&inputs.files[2], reading).is_err());
+        cancelled.store(false, Ordering::Relaxed);
+        assert!(open(&inputs.files[2], reading).is_ok());
     }
 }

@@ -1,16 +1,19 @@
-//! How often each symbol occurs, and which of them get a token.
+//! Counts symbols (characters or bytes), and decides which of them get a token.
 
 use model_card::{Unit, Vocabulary};
 
 use super::text::Piece;
-use crate::{Documents, Result, Settings};
+use crate::{Documents, Error, Result, Settings};
 
-/// Symbols are counted by pages of 256, and pages made when they are met: a text of few scripts takes little memory.
+/// Symbols are counted in pages of 256. A page exists once one of its symbols occurs, so few scripts need little
+/// memory.
 const PAGE: usize = 256;
-/// Pages of all of Unicode.
+/// Pages in all of Unicode.
 const PAGES: usize = 0x11_0000 / PAGE;
-/// Bytes are counted in four rows in turn: equal neighbours do not wait for each other.
+/// Bytes are counted in four tables in turn, so that equal neighbours do not wait for each other's increment.
 const LANES: usize = 4;
+/// A model needs at least this many symbols, or there is nothing to predict.
+const LEAST_SYMBOLS: usize = 2;
 
 /// How often each symbol occurs.
 pub struct Histogram {
@@ -25,7 +28,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts a piece; a boundary is no symbol.
+    /// Counts the symbols of a piece. A boundary has none.
     pub fn add(&mut self, piece: Piece<'_>) {
         match piece {
             Piece::Boundary => {}
@@ -43,7 +46,7 @@ impl Histogram {
         }
     }
 
-    /// Adds what another counted.
+    /// Adds the counts of another histogram.
     pub fn merge(&mut self, other: &Self) {
         for (symbol, count) in other.counts() {
             let page = self.pages[symbol as usize / PAGE].get_or_insert_with(|| Box::new([0; PAGE]));
@@ -58,35 +61,41 @@ impl Histogram {
         low + self.pages[page].as_ref().map_or(0, |page| page[place])
     }
 
-    /// The symbols that occur and how often, in ascending order.
+    /// The symbols that occur, in ascending order, and how often they do.
     pub fn counts(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
         let pages = (0..PAGES).filter(|&page| page == 0 || self.pages[page].is_some());
         let symbols = pages.flat_map(|page| (page * PAGE..(page + 1) * PAGE).map(|symbol| symbol as u32));
         symbols.map(|symbol| (symbol, self.count(symbol))).filter(|&(_, count)| count > 0)
     }
 
-    /// The vocabulary that the settings make of the counts, and how many symbols of the text are outside it.
+    /// The vocabulary that follows from the settings, and the number of symbols in the text that are outside it.
+    ///
+    /// # Errors
+    /// [`Error::Options`] if the settings leave fewer than two symbols, though the text has more.
     pub fn vocabulary(&self, settings: &Settings) -> Result<(Vocabulary, u64)> {
         let folds = settings.min_count.is_some() || settings.max_vocabulary.is_some();
         let bounded = settings.documents != Documents::Joined;
         let mut kept: Vec<(u32, u64)> = self.counts().collect();
         let all: u64 = kept.iter().map(|&(_, count)| count).sum();
+        // The most frequent first. The sort is stable, so of equals the lower symbol comes first.
+        kept.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        let frequent: Vec<u64> = kept.iter().take(LEAST_SYMBOLS).map(|&(_, count)| count).collect();
         kept.retain(|&(_, count)| count >= settings.min_count.unwrap_or(1));
         if let Some(most) = settings.max_vocabulary {
-            // The most frequent stay; among equals the first in the order of the symbols (the sort is stable).
-            kept.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
             kept.truncate(most.saturating_sub(1 + usize::from(bounded)));
+        }
+        if kept.len() < frequent.len() {
+            return Err(too_few_symbols(settings, kept.len(), &frequent));
         }
         let known: u64 = kept.iter().map(|&(_, count)| count).sum();
         let symbols = kept.into_iter().map(|(symbol, _)| symbol);
-        // Symbols come from a `char` or a `u8` and are valid as such.
-        let vocabulary = Vocabulary::new(settings.unit, symbols)
-            .map_err(|error| crate::Error::Options(format!("no vocabulary: {error}")))?;
+        // This cannot fail: every symbol was a `char` or a `u8`.
+        let vocabulary = Vocabulary::new(settings.unit, symbols).map_err(|error| Error::Options(error.to_string()))?;
         let vocabulary = if bounded { vocabulary.with_boundary() } else { vocabulary };
         Ok((if folds { vocabulary.with_unknown() } else { vocabulary }, all - known))
     }
 
-    /// NUL characters, which a text seldom holds on purpose.
+    /// Number of NUL characters. They usually mean that a file is not text.
     pub fn nul(&self, unit: Unit) -> u64 {
         if unit == Unit::Char { self.count(0) } else { 0 }
     }
@@ -104,4 +113,24 @@ impl Histogram {
             first[usize::from(byte)] += 1;
         }
     }
+}
+
+/// The error for settings that leave `kept` symbols, when `frequent` are the counts of the text's most frequent ones.
+fn too_few_symbols(settings: &Settings, kept: usize, frequent: &[u64]) -> Error {
+    let what = match settings.unit {
+        Unit::Char => "character",
+        Unit::Byte => "byte",
+    };
+    let kept = if kept == 0 { format!("no {what}") } else { format!("only {kept} {what}") };
+    Error::Options(match (settings.min_count, frequent.last()) {
+        (Some(least), Some(&most)) if most < least => format!(
+            "--min-count {least} leaves {kept} in the vocabulary, and a model needs at least {LEAST_SYMBOLS}; use \
+             --min-count {most} or less"
+        ),
+        _ => format!(
+            "--max-vocabulary {} leaves {kept} beside the special tokens, and a model needs at least \
+             {LEAST_SYMBOLS}; use a larger --max-vocabulary",
+            settings.max_vocabulary.unwrap_or(0)
+        ),
+    })
 }

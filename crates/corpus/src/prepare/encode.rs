@@ -1,29 +1,29 @@
-//! From symbols to the bytes of their ids.
+//! Encodes symbols (characters or bytes) as ids, in the bytes that a shard holds.
 
 use model_card::Vocabulary;
 
 use super::text::Piece;
 use crate::shard::format::Width;
 
-/// Symbols are looked up by pages of 256; only pages with a symbol in them exist.
+/// Symbols are looked up in pages of 256. Only pages with a symbol of the vocabulary exist.
 const PAGE: usize = 256;
 
-/// The id of every symbol, as the bytes that a shard holds.
+/// A table of the ids of all symbols.
 pub struct Encoder {
     width: Width,
     boundary: u32,
-    /// The id of symbols on pages that do not exist.
+    /// The id of symbols on a page that does not exist.
     other: u32,
     pages: Vec<Option<Box<[u32; PAGE]>>>,
-    /// The first page again, for ids of one byte.
+    /// A copy of the first page, for ids of one byte.
     bytes: [u8; PAGE],
 }
 
 impl Encoder {
-    /// The table of a vocabulary.
+    /// The table for a vocabulary.
     ///
-    /// A symbol without an id becomes the unknown token, or 0 where there is none: that only happens when a text
-    /// changes between its two readings, which its hash tells.
+    /// A symbol without an id becomes the unknown token, or 0 if there is none. The latter only happens when a text
+    /// changes between the two passes, which its hash shows.
     pub fn new(vocabulary: &Vocabulary) -> Self {
         let other = vocabulary.unknown().unwrap_or(0);
         let mut pages = vec![None; 0x11_0000 / PAGE];
@@ -40,7 +40,7 @@ impl Encoder {
         Self { width, boundary: vocabulary.boundary().unwrap_or(0), other, pages, bytes }
     }
 
-    /// Appends the ids of a piece and says how many they are.
+    /// Appends the ids of a piece and returns their number.
     pub fn encode(&self, piece: Piece<'_>, ids: &mut Vec<u8>) -> usize {
         match (piece, self.width) {
             (Piece::Boundary, _) => {

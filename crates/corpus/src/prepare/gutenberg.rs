@@ -1,23 +1,23 @@
-//! Leaves out what Project Gutenberg puts around a book: all up to the line that marks its start, and all from the line
-//! that marks its end.
+//! Leaves out what Project Gutenberg puts around a book: everything up to the line that marks its start, and everything
+//! from the line that marks its end.
 
 use std::io::{self, Read};
 
 use memchr::memmem;
 
-/// The start is looked for in so many bytes; the longest headers of old e-texts take a tenth of it.
+/// The start mark is looked for in this many bytes. The longest headers of old e-texts need a tenth of it.
 const HEAD_BYTES: u64 = 256 * 1024;
 /// Bytes read at a time after that.
 const STEP_BYTES: u64 = 64 * 1024;
 
-/// What the line before the book begins with.
+/// Starts of the line before the book.
 const START: [&[u8]; 4] = [
     b"*** START OF THIS PROJECT GUTENBERG",
     b"*** START OF THE PROJECT GUTENBERG",
     b"***START OF THIS PROJECT GUTENBERG",
     b"***START OF THE PROJECT GUTENBERG",
 ];
-/// What the line after the book begins with.
+/// Starts of the line after the book.
 const END: [&[u8]; 6] = [
     b"*** END OF THIS PROJECT GUTENBERG",
     b"*** END OF THE PROJECT GUTENBERG",
@@ -27,65 +27,67 @@ const END: [&[u8]; 6] = [
     b"End of the Project Gutenberg ",
 ];
 
-/// The book inside an e-text; a text without marks as it is.
-pub struct Stripped<R> {
+/// Reads the book in an e-text. A text without a start mark is read as it is.
+pub struct BookReader<R> {
     inner: R,
-    /// Bytes read and not handed out.
+    /// Bytes that were read from `inner`.
     buffer: Vec<u8>,
     /// Bytes of the buffer that were handed out.
     start: usize,
-    /// Bytes of the buffer that hold no beginning of an end mark.
+    /// Bytes of the buffer that may be handed out, because no end mark starts in them.
     ready: usize,
+    /// Whether the buffer, from `start` on, begins a line.
+    at_line_start: bool,
     dropped: u64,
-    unmarked: bool,
     marked: bool,
     ended: bool,
 }
 
-impl<R: Read> Stripped<R> {
-    /// Reads the head of a text and looks for the start of the book.
+impl<R: Read> BookReader<R> {
+    /// Reads the start of a text and looks for the start mark.
     pub fn new(mut inner: R) -> io::Result<Self> {
         let mut buffer = Vec::new();
         inner.by_ref().take(HEAD_BYTES).read_to_end(&mut buffer)?;
-        let mark = START.iter().filter_map(|mark| find_line(&buffer, mark)).min();
+        let mark = START.iter().filter_map(|mark| find_line(&buffer, mark, true)).min();
         let start =
             mark.map_or(0, |mark| memchr::memchr(b'\n', &buffer[mark..]).map_or(buffer.len(), |end| mark + end + 1));
-        let mut stripped = Self {
+        let mut book = Self {
             inner,
             buffer,
             start,
             ready: start,
+            at_line_start: true,
             dropped: start as u64,
-            unmarked: mark.is_none(),
             marked: mark.is_some(),
             ended: false,
         };
-        stripped.look_for_end();
-        Ok(stripped)
+        book.find_end();
+        Ok(book)
     }
 
-    /// Bytes left out before the book.
+    /// Bytes that were left out before the book.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Whether there was no mark of a start.
+    /// Whether there was no start mark.
     pub fn unmarked(&self) -> bool {
-        self.unmarked
+        !self.marked
     }
 
-    /// Ends the text where a mark stands in the buffer; else keeps back what could be the beginning of one.
-    fn look_for_end(&mut self) {
+    /// Ends the text at an end mark in the buffer. Without one, holds back the bytes that could be the start of one.
+    fn find_end(&mut self) {
         let longest = END.iter().map(|mark| mark.len()).max().unwrap_or(0);
         let fresh = &self.buffer[self.start..];
-        // Without a start there is no end: a text that only speaks of the marks stays whole.
-        let mark = if self.marked { END.iter().filter_map(|mark| find_line(fresh, mark)).min() } else { None };
+        // A text without a start mark has no end mark either; it may just mention one.
+        let find = |mark: &&[u8]| find_line(fresh, mark, self.at_line_start);
+        let mark = if self.marked { END.iter().filter_map(find).min() } else { None };
         match mark {
             Some(mark) => {
                 self.ready = self.start + mark;
                 self.ended = true;
             }
-            // The line feed before a mark is kept back with it: a mark is one only at the start of a line.
+            // A mark and the line feed before it.
             None => self.ready = self.start.max(self.buffer.len().saturating_sub(longest + 1)),
         }
     }
@@ -94,7 +96,7 @@ impl<R: Read> Stripped<R> {
         self.buffer.drain(..self.start);
         self.start = 0;
         let read = self.inner.by_ref().take(STEP_BYTES).read_to_end(&mut self.buffer)?;
-        self.look_for_end();
+        self.find_end();
         if read == 0 && !self.ended {
             self.ready = self.buffer.len();
             self.ended = true;
@@ -103,7 +105,7 @@ impl<R: Read> Stripped<R> {
     }
 }
 
-impl<R: Read> Read for Stripped<R> {
+impl<R: Read> Read for BookReader<R> {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
         while self.start == self.ready && !self.ended {
             self.refill()?;
@@ -111,13 +113,17 @@ impl<R: Read> Read for Stripped<R> {
         let length = output.len().min(self.ready - self.start);
         output[..length].copy_from_slice(&self.buffer[self.start..self.start + length]);
         self.start += length;
+        if let Some(last) = output[..length].last() {
+            self.at_line_start = *last == b'\n';
+        }
         Ok(length)
     }
 }
 
-/// Where a line begins with the mark.
-fn find_line(text: &[u8], mark: &[u8]) -> Option<usize> {
-    memmem::find_iter(text, mark).find(|&place| place == 0 || text[place - 1] == b'\n')
+/// The position of the first line that starts with a mark. `at_line_start` says whether the text begins a line.
+fn find_line(text: &[u8], mark: &[u8], at_line_start: bool) -> Option<usize> {
+    let starts_line = |place: usize| if place == 0 { at_line_start } else { text[place - 1] == b'\n' };
+    memmem::find_iter(text, mark).find(|&place| starts_line(place))
 }
 
 #[cfg(test)]
@@ -125,15 +131,15 @@ mod tests {
     use super::*;
 
     fn strip(text: &str) -> (String, u64) {
-        let mut stripped = Stripped::new(text.as_bytes()).unwrap();
+        let mut reader = BookReader::new(text.as_bytes()).unwrap();
         let mut book = String::new();
-        let dropped = stripped.dropped();
-        stripped.read_to_string(&mut book).unwrap();
+        let dropped = reader.dropped();
+        reader.read_to_string(&mut book).unwrap();
         (book, dropped)
     }
 
     #[test]
-    fn the_book_is_what_lies_between_the_marks() {
+    fn the_book_is_what_is_between_the_marks() {
         let start = "*** START OF THIS PROJECT GUTENBERG EBOOK A TALE ***\r\n";
         let end = "*** END OF THE PROJECT GUTENBERG EBOOK A TALE ***\r\nlicence";
         let cases = [
@@ -156,13 +162,26 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_end_is_found_wherever_the_reading_breaks_off() {
-        let end = "*** END OF THIS PROJECT GUTENBERG EBOOK ***\nlicence";
-        for distance in 0..80 {
-            let book = "x".repeat((HEAD_BYTES + STEP_BYTES) as usize - 80 + distance) + "\n";
+    /// Reads a book that ends with an end mark after `before`, for many positions of the mark in the reader's buffer.
+    fn check_every_position(before: &str, mark_ends_the_book: bool) {
+        let end = "*** END OF THIS PROJECT GUTENBERG EBOOK ***\n";
+        for distance in 0..140 {
+            let book = "x".repeat((HEAD_BYTES + STEP_BYTES) as usize - 120 + distance) + before;
             let text = format!("*** START OF THE PROJECT GUTENBERG EBOOK ***\n{book}{end}");
-            assert!(strip(&text).0 == book, "{distance}");
+            let expected = if mark_ends_the_book { book } else { book + end };
+            assert!(strip(&text).0 == expected, "{before:?}, {distance}");
         }
+    }
+
+    #[test]
+    fn an_end_mark_is_found_at_every_position() {
+        check_every_position("\n", true);
+        check_every_position("\r\n", true);
+    }
+
+    #[test]
+    fn an_end_mark_in_the_middle_of_a_line_does_not_end_the_book() {
+        check_every_position("", false);
+        check_every_position("\n> ", false);
     }
 }

@@ -1,4 +1,4 @@
-//! Which files are read, and in which order.
+//! Finds the files to read, and their order.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, Write};
@@ -15,47 +15,53 @@ use crate::{Error, Result};
 /// The path that stands for standard input.
 pub const STANDARD_INPUT: &str = "-";
 
-/// One input.
+/// A file to read.
 #[derive(Debug)]
 pub struct Input {
-    /// Its path, as it is shown and opened.
+    /// Its path, to show and to open.
     pub path: PathBuf,
-    /// Whether it was named, rather than found in a folder: what is named must hold something.
+    /// Whether it was named, rather than found in a folder. A named file must be text, and must not be empty.
     pub named: bool,
+    /// Which file to read if it is an archive; the only text in it unless given.
+    pub include: Option<GlobSet>,
     /// Bytes on the disk.
     pub bytes: u64,
-    /// What cannot be read twice is kept here for the second reading.
+    /// A copy of what can be read only once, for the second pass.
     spool: Option<File>,
     stream: bool,
 }
 
-/// All inputs in order.
+/// All inputs, in order.
 #[derive(Debug, Default)]
 pub struct Inputs {
-    /// The files.
+    /// The files to read.
     pub files: Vec<Input>,
-    /// Files of folders that hold nothing.
+    /// Number of files in folders that are empty.
     pub empty: u64,
-    /// Whether more than one document was asked for: several inputs, or a folder.
+    /// Whether there is more than one document: several inputs, or a folder.
     pub several: bool,
-    /// xxh3-64 of paths, sizes and times; 0 where an input has none.
+    /// xxh3-64 of the paths, sizes, modification times and patterns; 0 if an input has no size or time.
     pub stamp: u64,
 }
 
 impl Inputs {
-    /// Finds the files of the inputs in the order in which they were named.
+    /// Finds the files of the inputs, in the order in which these were named.
     ///
-    /// A folder is walked depth first, each folder's entries in the byte order of their names. Ignore files inside it
-    /// hold (those above it and the user's own do not, so that the same folder gives the same text everywhere); hidden
-    /// files and links are passed over. `include` patterns hold for folders: one without a slash for the file's name,
-    /// one with a slash for the path from the folder.
+    /// A folder is walked depth first, with its entries in the byte order of their names. Ignore files inside the
+    /// folder apply. Those above it and the user's own do not, so that a folder gives the same text on every machine.
+    /// Hidden files and links are skipped. `include` patterns apply to folders and archives: a pattern without a slash
+    /// is compared with the file's name, one with a slash with its path in the folder.
     pub fn find(paths: &[PathBuf], include: &[String], cancelled: &AtomicBool) -> Result<Self> {
+        let mut stamp = Stamp::default();
+        for pattern in include {
+            stamp.add_pattern(pattern);
+        }
         let include = patterns(include)?;
         let mut inputs = Self { several: paths.len() > 1, ..Self::default() };
-        let mut stamp = Stamp::default();
         for path in paths {
+            check(cancelled)?;
             if path == Path::new(STANDARD_INPUT) {
-                inputs.files.push(Input::stream(path));
+                inputs.files.push(Input::stream(path, include.clone()));
                 stamp.none = true;
                 continue;
             }
@@ -68,9 +74,11 @@ impl Inputs {
                     return Err(Error::Empty(path.clone()));
                 }
                 stamp.add(path, &metadata);
-                inputs.files.push(Input::file(path.clone(), true, metadata.len()));
+                inputs
+                    .files
+                    .push(Input { include: include.clone(), ..Input::file(path.clone(), true, metadata.len()) });
             } else {
-                inputs.files.push(Input::stream(path));
+                inputs.files.push(Input::stream(path, include.clone()));
                 stamp.none = true;
             }
         }
@@ -78,12 +86,12 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Bytes of all files on the disk.
+    /// Total bytes on the disk.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|input| input.bytes).sum()
     }
 
-    /// Copies what cannot be read twice to a file without a name, which is gone when the process ends.
+    /// Copies what can be read only once to a file without a name, which disappears when the process ends.
     pub fn spool(&mut self, folder: &Path, cancelled: &AtomicBool, mut progress: impl FnMut(u64)) -> Result<()> {
         for input in self.files.iter_mut().filter(|input| input.stream) {
             let unwritable = |source| Error::Write { path: folder.into(), source };
@@ -96,9 +104,7 @@ impl Inputs {
             };
             let mut buffer = vec![0; 64 * 1024];
             loop {
-                if cancelled.load(Ordering::Relaxed) {
-                    return Err(Error::Interrupted);
-                }
+                check(cancelled)?;
                 let length = match stream.read(&mut buffer) {
                     Ok(length) => length,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -132,9 +138,7 @@ impl Inputs {
             .build();
         let (files, empty) = (self.files.len(), self.empty);
         for entry in walk {
-            if cancelled.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
-            }
+            check(cancelled)?;
             let unreadable = |error: ignore::Error| {
                 let message = error.to_string();
                 let source = error.into_io_error().unwrap_or_else(|| io::Error::other(message));
@@ -165,19 +169,19 @@ impl Inputs {
 
 impl Input {
     fn file(path: PathBuf, named: bool, bytes: u64) -> Self {
-        Self { path, named, bytes, spool: None, stream: false }
+        Self { path, named, include: None, bytes, spool: None, stream: false }
     }
 
-    fn stream(path: &Path) -> Self {
-        Self { path: path.into(), named: true, bytes: 0, spool: None, stream: true }
+    fn stream(path: &Path, include: Option<GlobSet>) -> Self {
+        Self { path: path.into(), named: true, include, bytes: 0, spool: None, stream: true }
     }
 
-    /// Opens it from its start.
+    /// Opens it at its start.
     pub fn open(&self) -> Result<File> {
         let unreadable = |source| Error::Read { path: self.path.clone(), source };
         match &self.spool {
             Some(spool) => {
-                // A copy shares its place with the original; inputs are read one after another.
+                // The copy shares its position with the original, which is fine: inputs are read one after another.
                 let mut spool = spool.try_clone().map_err(unreadable)?;
                 spool.rewind().map_err(unreadable)?;
                 Ok(spool)
@@ -187,7 +191,7 @@ impl Input {
     }
 }
 
-/// Hashes what tells whether a file is still the same without reading it.
+/// Hashes what shows, without reading them, that files have changed.
 #[derive(Default)]
 struct Stamp {
     hash: Xxh3,
@@ -195,6 +199,12 @@ struct Stamp {
 }
 
 impl Stamp {
+    /// Patterns choose files in archives, and so the text.
+    fn add_pattern(&mut self, pattern: &str) {
+        self.hash.update(&(pattern.len() as u64).to_le_bytes());
+        self.hash.update(pattern.as_bytes());
+    }
+
     fn add(&mut self, path: &Path, metadata: &Metadata) {
         let path = path.as_os_str().as_encoded_bytes();
         self.hash.update(&(path.len() as u64).to_le_bytes());
@@ -209,11 +219,16 @@ impl Stamp {
     }
 }
 
-fn patterns(include: &[String]) -> Result<Option<GlobSet>> {
+fn check(cancelled: &AtomicBool) -> Result<()> {
+    if cancelled.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// The patterns as one set; `None` if there are none.
+pub fn patterns(include: &[String]) -> Result<Option<GlobSet>> {
     if include.is_empty() {
         return Ok(None);
     }
-    let wrong = |error: globset::Error| Error::Options(format!("--include: {error}"));
+    let wrong = |error: globset::Error| Error::Options(format!("cannot use an --include pattern: {error}"));
     let mut set = GlobSetBuilder::new();
     for pattern in include {
         let anywhere =

@@ -1,26 +1,28 @@
-//! The two readings of a text.
+//! The two passes over a text.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
 
-use model_card::Vocabulary;
+use model_card::{Unit, Vocabulary, counted};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::blocks::{Block, Blocks, Rules, Tally};
+use super::blocks::{Block, Blocks, CutRules, FileCounts};
 use super::count::Histogram;
 use super::encode::Encoder;
 use super::inputs::Inputs;
-use super::layout::{Layout, Rule, Shape};
-use super::pipeline::in_order;
-use super::text::{Piece, Reading};
-use super::{Options, Progress, Stage};
+
+use super::options::{Options, Progress, Stage};
+use super::pipeline::process_in_order;
+use super::reading::Reading;
+use super::splitter::{BlockTokens, SplitRule, Splitter};
+use super::text::{Normaliser, Piece};
 use crate::index::{INDEX_VERSION, Index, SplitEntry, WindowShape};
 use crate::shard::format::Width;
-use crate::shard::writer::{FinishedShard, ShardWriter, Shared};
+use crate::shard::writer::{CommonHeader, FinishedShard, ShardWriter, shard_name};
 use crate::{Error, Result, Settings, Split, SplitBy, Windows};
 
-/// A text at work.
+/// A text that is being prepared.
 pub struct Job<'j> {
     pub options: &'j Options,
     pub settings: Settings,
@@ -30,71 +32,71 @@ pub struct Job<'j> {
     pub block_bytes: usize,
 }
 
-/// What the first reading found.
-pub struct Counted {
+/// What the first pass found.
+pub struct FirstPass {
     histogram: Histogram,
-    /// Tokens of each split.
+    /// Tokens in each split.
     tokens: [u64; 3],
     documents: u64,
     content: u64,
-    tally: Tally,
+    files: FileCounts,
 }
 
-/// What a worker of the first reading gathers.
+/// A worker of the first pass.
 #[derive(Default)]
 struct Counter {
     histogram: Histogram,
-    shape: Shape,
+    tokens: BlockTokens,
     hash: u64,
 }
 
-/// What a worker of the second reading fills.
+/// A worker of the second pass.
 #[derive(Default)]
-struct Scribe {
+struct BlockEncoder {
     ids: Vec<u8>,
-    shape: Shape,
+    tokens: BlockTokens,
     hash: u64,
 }
 
-impl Job<'_> {
-    /// The first reading: counts symbols, tokens and documents.
-    pub fn count(&mut self) -> Result<Counted> {
-        let reading = Reading::new(&self.settings);
+impl<'j> Job<'j> {
+    /// The first pass: counts symbols, tokens and documents.
+    pub fn count(&mut self) -> Result<FirstPass> {
+        let normaliser = Normaliser::new(&self.settings);
         let by_document = self.settings.split_by == SplitBy::Document;
         let shares = self.settings.split;
-        let mut layout =
-            Layout::new(if by_document { Rule::Documents(shares) } else { Rule::Contiguous([u64::MAX, 0, 0]) });
+        let rule = if by_document { SplitRule::Documents(shares) } else { SplitRule::Contiguous([u64::MAX, 0, 0]) };
+        let mut splitter = Splitter::new(rule);
         let mut tokens = [0; 3];
         let mut content = Xxh3::new();
         let (threads, inputs, total) = (self.threads(), &self.inputs, Some(self.inputs.bytes()));
-        let mut blocks = Blocks::new(&inputs.files, self.rules(), self.block_bytes);
+        let read = AtomicU64::new(0);
+        let mut blocks = Blocks::new(&inputs.files, self.reading(&read), self.rules(), self.block_bytes);
         let progress = &mut self.progress;
-        let counters = in_order(
+        let counters = process_in_order(
             threads,
             &mut blocks,
-            self.cancelled,
             Counter::default,
             |counter, block| {
-                counter.shape.clear();
+                counter.tokens.clear();
                 counter.hash = xxh3_64(&block.bytes);
-                let Counter { histogram, shape, .. } = counter;
+                let Counter { histogram, tokens, .. } = counter;
                 let receive = |piece: Piece<'_>| {
                     histogram.add(piece);
-                    shape.tokens += match piece {
+                    tokens.count += match piece {
                         Piece::Boundary => 1,
                         Piece::Bytes(bytes) => bytes.len(),
                         Piece::Characters(text) => text.chars().count(),
                     };
                     if piece == Piece::Boundary {
-                        shape.ends.push(shape.tokens);
+                        tokens.ends.push(tokens.count);
                     }
                 };
-                reading.pieces(block, receive).map_err(|place| not_text(inputs, block, place))
+                normaliser.pieces(block, receive).map_err(|place| not_text(inputs, block, place))
             },
             |counter, block| {
                 content.update(&counter.hash.to_le_bytes());
                 progress(Progress { stage: Stage::Counting, bytes: block.read, total });
-                layout.deal(&counter.shape, |split, range| {
+                splitter.assign(&counter.tokens, |split, range| {
                     tokens[split as usize] += range.len() as u64;
                     Ok(())
                 })
@@ -107,25 +109,25 @@ impl Job<'_> {
         if !by_document {
             tokens = shares.cut(tokens[0]);
         }
-        Ok(Counted {
+        Ok(FirstPass {
             histogram,
             tokens,
-            documents: if reading.bounds() { layout.documents() } else { 0 },
+            documents: if normaliser.has_boundaries() { splitter.documents() } else { 0 },
             content: content.digest(),
-            tally: blocks.tally,
+            files: blocks.counts,
         })
     }
 
-    /// What the first reading makes of the corpus: all of its index but the shards.
-    pub fn index(&self, counted: &Counted) -> Result<Index> {
+    /// The index that follows from the first pass: complete but for the shards.
+    pub fn index(&self, pass: &FirstPass) -> Result<Index> {
         let Self { options, settings, inputs, .. } = self;
-        if counted.tally.files == 0 {
-            let (binary, empty) = (counted.tally.binary, counted.tally.empty + inputs.empty);
+        if pass.files.read == 0 {
+            let (binary, empty) = (pass.files.binary, pass.files.empty + inputs.empty);
             return Err(Error::NothingFound { path: options.inputs[0].clone(), binary, empty });
         }
         let mut splits = Vec::new();
         let mut offset = 0;
-        for (split, tokens) in Split::ALL.into_iter().zip(counted.tokens) {
+        for (split, tokens) in Split::ALL.into_iter().zip(pass.tokens) {
             if settings.split.percent(split) == 0 {
                 continue;
             }
@@ -137,90 +139,95 @@ impl Job<'_> {
             splits.push(SplitEntry { split, offset, tokens });
             offset += tokens;
         }
-        let (vocabulary, unknown) = counted.histogram.vocabulary(settings)?;
+        let (vocabulary, unknown) = pass.histogram.vocabulary(settings)?;
         Ok(Index {
             format_version: INDEX_VERSION,
             name: options.name.clone(),
-            run: self.run(counted.content, &vocabulary),
+            run: self.run(pass.content, &vocabulary),
             source: options.source.clone(),
             licence: options.licence.clone(),
             settings: settings.clone(),
             tokens: offset,
-            documents: counted.documents,
+            documents: pass.documents,
             unknown,
             window: WindowShape {
                 length: options.window,
                 step: options.step,
-                count: Windows::count(counted.tokens[0] as usize, options.window, options.step) as u64,
+                count: Windows::count(pass.tokens[0] as usize, options.window, options.step) as u64,
             },
             splits,
             shards: Vec::new(),
             inputs: crate::Inputs {
-                files: counted.tally.files,
+                files: pass.files.read,
                 bytes: inputs.bytes(),
-                skipped_binary: counted.tally.binary,
-                skipped_empty: counted.tally.empty + inputs.empty,
-                content: counted.content,
+                skipped_binary: pass.files.binary,
+                skipped_empty: pass.files.empty + inputs.empty,
+                content: pass.content,
                 stamp: inputs.stamp,
             },
             vocabulary,
         })
     }
 
-    /// What the user may want to know about the text.
-    pub fn warnings(&self, counted: &Counted) -> Vec<String> {
+    /// What the user should know about the text.
+    pub fn warnings(&self, pass: &FirstPass) -> Vec<String> {
         let mut warnings = Vec::new();
-        let nul = counted.histogram.nul(self.settings.unit);
+        let nul = pass.histogram.nul(self.settings.unit);
         if nul > 0 {
-            warnings.push(format!("the text holds {nul} NUL characters (U+0000): is it a text?"));
+            let nul = counted(nul, "NUL character");
+            warnings.push(format!("the text contains {nul} (U+0000); check that it is text"));
         }
-        let unmarked = counted.tally.unmarked;
+        let (unmarked, files) = (pass.files.unmarked, pass.files.read);
         if unmarked > 0 {
-            let files = counted.tally.files;
-            warnings.push(format!("{unmarked} of {files} files have no Project Gutenberg marks and stay whole"));
+            warnings.push(if files == 1 {
+                "the text has no Project Gutenberg start mark, so nothing was left out of it".into()
+            } else {
+                let which = format!("{unmarked} of {files} files");
+                format!("nothing was left out of {which}, because they have no Project Gutenberg start mark")
+            });
         }
         warnings
     }
 
-    /// The second reading: writes the ids.
+    /// The second pass: writes the ids.
     pub fn write(&mut self, index: &Index, folder: &Path) -> Result<Vec<FinishedShard>> {
-        let reading = Reading::new(&self.settings);
+        let normaliser = Normaliser::new(&self.settings);
         let encoder = Encoder::new(&index.vocabulary);
         let rule = if self.settings.split_by == SplitBy::Document {
-            Rule::Documents(self.settings.split)
+            SplitRule::Documents(self.settings.split)
         } else {
-            Rule::Contiguous(Split::ALL.map(|split| index.split(split).map_or(0, |entry| entry.tokens)))
+            SplitRule::Contiguous(Split::ALL.map(|split| index.split(split).map_or(0, |entry| entry.tokens)))
         };
-        let mut layout = Layout::new(rule);
+        let mut splitter = Splitter::new(rule);
         let mut shards = Shards::new(index, encoder.width(), folder);
         let mut content = Xxh3::new();
         let width = encoder.width().bytes();
         let (threads, inputs, total) = (self.threads(), &self.inputs, Some(self.inputs.bytes()));
-        let mut blocks = Blocks::new(&inputs.files, self.rules(), self.block_bytes);
+        let read = AtomicU64::new(0);
+        let mut blocks = Blocks::new(&inputs.files, self.reading(&read), self.rules(), self.block_bytes);
         let progress = &mut self.progress;
-        in_order(
+        process_in_order(
             threads,
             &mut blocks,
-            self.cancelled,
-            Scribe::default,
-            |scribe, block| {
-                scribe.ids.clear();
-                scribe.shape.clear();
-                scribe.hash = xxh3_64(&block.bytes);
-                let Scribe { ids, shape, .. } = scribe;
+            BlockEncoder::default,
+            |worker, block| {
+                worker.ids.clear();
+                worker.tokens.clear();
+                worker.hash = xxh3_64(&block.bytes);
+                let BlockEncoder { ids, tokens, .. } = worker;
                 let receive = |piece: Piece<'_>| {
-                    shape.tokens += encoder.encode(piece, ids);
+                    tokens.count += encoder.encode(piece, ids);
                     if piece == Piece::Boundary {
-                        shape.ends.push(shape.tokens);
+                        tokens.ends.push(tokens.count);
                     }
                 };
-                reading.pieces(block, receive).map_err(|place| not_text(inputs, block, place))
+                normaliser.pieces(block, receive).map_err(|place| not_text(inputs, block, place))
             },
-            |scribe, block| {
-                content.update(&scribe.hash.to_le_bytes());
+            |worker, block| {
+                content.update(&worker.hash.to_le_bytes());
                 progress(Progress { stage: Stage::Writing, bytes: block.read, total });
-                let ids = &scribe.ids;
-                layout.deal(&scribe.shape, |split, range| {
+                let ids = &worker.ids;
+                splitter.assign(&worker.tokens, |split, range| {
                     shards.push(split, &ids[range.start * width..range.end * width])
                 })
             },
@@ -236,12 +243,21 @@ impl Job<'_> {
         self.options.threads.unwrap_or_else(cores).clamp(1, 32)
     }
 
-    fn rules(&self) -> Rules {
-        Rules {
-            text: Reading::new(&self.settings).decodes(),
-            nfc: self.settings.normalisation.nfc,
+    fn reading<'a>(&self, read: &'a AtomicU64) -> Reading<'a>
+    where
+        'j: 'a,
+    {
+        Reading {
+            // A token can be any byte, so bytes stay as they are.
+            drop_byte_order_mark: self.settings.unit == Unit::Char,
             strip_gutenberg: self.settings.strip_gutenberg,
+            read,
+            cancelled: self.cancelled,
         }
+    }
+
+    fn rules(&self) -> CutRules {
+        CutRules { text: Normaliser::new(&self.settings).needs_text(), nfc: self.settings.normalisation.nfc }
     }
 
     fn run(&self, content: u64, vocabulary: &Vocabulary) -> u64 {
@@ -255,18 +271,18 @@ impl Job<'_> {
 
 fn not_text(inputs: &Inputs, block: &Block, place: usize) -> Error {
     let hint = match block.bytes[..] {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] if block.offset == 0 => " (it begins like UTF-16)",
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] if block.offset == 0 => " (it looks like UTF-16)",
         _ => "",
     };
     let path = inputs.files[block.input].path.clone();
     Error::InvalidUtf8 { path, offset: block.offset + place as u64, hint }
 }
 
-/// The shards of all splits at work.
+/// The shards of all splits that are being written.
 struct Shards<'s> {
     folder: &'s Path,
-    shared: Shared,
-    /// Bytes of a shard at most: whole ids.
+    common: CommonHeader,
+    /// Most bytes of ids in a shard; a whole number of ids.
     limit: u64,
     splits: [SplitShards; 3],
 }
@@ -281,14 +297,14 @@ struct SplitShards {
 
 impl<'s> Shards<'s> {
     fn new(index: &Index, width: Width, folder: &'s Path) -> Self {
-        let shared = Shared { width, vocabulary: index.vocabulary.fingerprint(), run: index.run };
+        let common = CommonHeader { width, vocabulary: index.vocabulary.fingerprint(), run: index.run };
         let width = width.bytes() as u64;
         let limit = index.settings.shard_bytes / width * width;
         let splits = Split::ALL.map(|split| {
             let offset = index.split(split).map_or(0, |entry| entry.offset);
             SplitShards { offset, ..SplitShards::default() }
         });
-        Self { folder, shared, limit, splits }
+        Self { folder, common, limit, splits }
     }
 
     fn push(&mut self, split: Split, mut ids: &[u8]) -> Result<()> {
@@ -296,13 +312,13 @@ impl<'s> Shards<'s> {
             let shards = &mut self.splits[split as usize];
             let writer = match &mut shards.current {
                 Some(writer) => writer,
-                none => none.insert(ShardWriter::create(self.folder, self.shared)?),
+                none => none.insert(ShardWriter::create(self.folder, self.common)?),
             };
             let room = (self.limit - writer.bytes()).min(ids.len() as u64) as usize;
             writer.push(&ids[..room])?;
             ids = &ids[room..];
             if writer.bytes() == self.limit {
-                shards.close(split, self.shared)?;
+                shards.close(split, self.common)?;
             }
         }
         Ok(())
@@ -312,7 +328,7 @@ impl<'s> Shards<'s> {
         let mut finished = Vec::new();
         for split in Split::ALL {
             let shards = &mut self.splits[split as usize];
-            shards.close(split, self.shared)?;
+            shards.close(split, self.common)?;
             finished.append(&mut shards.finished);
         }
         Ok(finished)
@@ -320,13 +336,13 @@ impl<'s> Shards<'s> {
 }
 
 impl SplitShards {
-    fn close(&mut self, split: Split, shared: Shared) -> Result<()> {
+    fn close(&mut self, split: Split, common: CommonHeader) -> Result<()> {
         if let Some(writer) = self.current.take() {
-            let name = format!("{split}-{:05}-{:016x}.shard", self.finished.len(), shared.run);
+            let name = shard_name(split, self.finished.len(), common.run);
             let shard = writer.finish(name, self.offset)?;
             self.offset += shard.entry().count;
-            // One shard a split is on its way to the disk while the next is written, and no more.
-            self.finished.last_mut().map_or(Ok(()), FinishedShard::settle)?;
+            // In each split, at most one shard is being synced while the next one is written.
+            self.finished.last_mut().map_or(Ok(()), FinishedShard::wait_for_sync)?;
             self.finished.push(shard);
         }
         Ok(())

@@ -1,39 +1,37 @@
-//! Blocks in order through all cores, in constant memory.
+//! Processes blocks on all cores and consumes the results in order, in constant memory.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::blocks::{Block, Blocks};
 use crate::{Error, Result};
 
-/// Whose turn it is to hand over results, and how it ended.
+/// Whose turn it is to consume, and the failure that ended the work.
 struct Turn<C> {
     next: u64,
     consume: C,
     failed: Option<Error>,
-    /// A worker panicked: the others must not wait for it.
-    abandoned: bool,
+    /// Whether a worker panicked, so that the others must not wait for its turn.
+    panicked: bool,
 }
 
-/// Reads blocks, works on them on `threads` cores, and consumes the results in the order of the text.
+/// Reads blocks, processes them on `threads` threads, and consumes the results in the order of the text.
 ///
-/// Every worker takes the next block, works on it and waits for its turn to consume, so there are never more blocks in
-/// memory than workers, and their buffers are used again. The first failure in the order of the text is the one that is
-/// returned. The workers come back with whatever they gathered.
-pub fn in_order<W: Send>(
+/// Each worker takes the next block, processes it, and waits for its turn to consume. So there are never more blocks in
+/// memory than workers, and their buffers are reused. If several blocks fail, the error is that of the first in the
+/// text. Returns the workers with what they gathered.
+pub fn process_in_order<W: Send>(
     threads: usize,
     blocks: &mut Blocks<'_>,
-    cancelled: &AtomicBool,
     worker: impl Fn() -> W + Sync,
     work: impl Fn(&mut W, &Block) -> Result<()> + Sync,
     consume: impl FnMut(&mut W, &Block) -> Result<()> + Send,
 ) -> Result<Vec<W>> {
     let blocks = Mutex::new(blocks);
-    let turn = Mutex::new(Turn { next: 0, consume, failed: None, abandoned: false });
+    let turn = Mutex::new(Turn { next: 0, consume, failed: None, panicked: false });
     let turned = Condvar::new();
     let run = || {
-        let _alarm = Alarm { turn: &turn, turned: &turned };
+        let _wake = WakeOnPanic { turn: &turn, turned: &turned };
         let mut worker = worker();
         let mut block = Block::default();
         loop {
@@ -41,13 +39,12 @@ pub fn in_order<W: Send>(
             if matches!(read, Ok(false)) {
                 return worker;
             }
-            let cancel = || if cancelled.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) };
-            let outcome = read.and_then(|_| cancel()).and_then(|()| work(&mut worker, &block));
+            let outcome = read.and_then(|_| work(&mut worker, &block));
             let mut turn = lock(&turn);
-            while turn.next != block.sequence && turn.failed.is_none() && !turn.abandoned {
+            while turn.next != block.sequence && turn.failed.is_none() && !turn.panicked {
                 turn = turned.wait(turn).unwrap_or_else(PoisonError::into_inner);
             }
-            if turn.failed.is_some() || turn.abandoned {
+            if turn.failed.is_some() || turn.panicked {
                 return worker;
             }
             turn.failed = outcome.and_then(|()| (turn.consume)(&mut worker, &block)).err();
@@ -69,15 +66,15 @@ pub fn in_order<W: Send>(
 }
 
 /// Wakes the other workers when one panics.
-struct Alarm<'t, C> {
+struct WakeOnPanic<'t, C> {
     turn: &'t Mutex<Turn<C>>,
     turned: &'t Condvar,
 }
 
-impl<C> Drop for Alarm<'_, C> {
+impl<C> Drop for WakeOnPanic<'_, C> {
     fn drop(&mut self) {
         if thread::panicking() {
-            lock(self.turn).abandoned = true;
+            lock(self.turn).panicked = true;
             self.turned.notify_all();
         }
     }

@@ -1,4 +1,4 @@
-//! From a block to what it holds: normalised text, and the boundaries between documents.
+//! Normalises a block and finds the boundaries between documents in it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,46 +9,47 @@ use model_card::{Normalisation, Unit};
 use super::blocks::Block;
 use crate::{Documents, Settings};
 
-/// What a block holds, in order.
+/// A part of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'t> {
-    /// Characters, each a token.
+    /// Characters; each is a token.
     Characters(&'t str),
-    /// Bytes, each a token.
+    /// Bytes; each is a token.
     Bytes(&'t [u8]),
-    /// The end of a document. Two never follow each other within a block.
+    /// The end of a document. Within a block, a boundary never follows another.
     Boundary,
 }
 
-/// How text is read.
+/// Turns blocks into pieces as the settings say.
 #[derive(Debug, Clone, Copy)]
-pub struct Reading {
+pub struct Normaliser {
     unit: Unit,
     normalisation: Normalisation,
     lossy: bool,
     documents: Documents,
 }
 
-impl Reading {
-    /// As the settings have it.
+impl Normaliser {
+    /// A normaliser for these settings.
     pub fn new(settings: &Settings) -> Self {
         let Settings { unit, normalisation, lossy, documents, .. } = *settings;
         Self { unit, normalisation, lossy, documents }
     }
 
-    /// Whether the input has to be text. Bytes that stay as they are may be anything.
-    pub fn decodes(self) -> bool {
+    /// Whether the input must be text. Bytes that stay as they are can be anything.
+    pub fn needs_text(self) -> bool {
         self.unit == Unit::Char || !self.normalisation.is_identity()
     }
 
     /// Whether documents end with a boundary.
-    pub fn bounds(self) -> bool {
+    pub fn has_boundaries(self) -> bool {
         self.documents != Documents::Joined
     }
 
-    /// Hands every piece of a block to `receive`; fails with the place in the block of the first byte that is not UTF-8.
+    /// Passes the pieces of a block to `receive`, in order. Fails with the position in the block of the first byte that
+    /// is not UTF-8.
     pub fn pieces(self, block: &Block, receive: impl FnMut(Piece<'_>)) -> Result<(), usize> {
-        if !self.decodes() {
+        if !self.needs_text() {
             self.split(block, &block.bytes, |range| Piece::Bytes(&block.bytes[range]), receive);
             return Ok(());
         }
@@ -57,7 +58,7 @@ impl Reading {
             Err(_) if self.lossy => String::from_utf8_lossy(&block.bytes),
             Err(error) => return Err(error.valid_up_to()),
         };
-        // Before anything is dropped: CR, a dropped character and LF are no line end, wherever a block is cut.
+        // Before characters are dropped: CR, a dropped character and LF are not a line end, in one block or in two.
         let text = match self.documents {
             Documents::Lines if text.contains("\r\n") => Cow::Owned(text.replace("\r\n", "\n")),
             _ => text,
@@ -71,7 +72,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Splits text at line ends where lines are documents, and ends the document with the input.
+    /// Splits text into lines if they are documents, and ends the last document at the end of the input.
     fn split<'t>(
         self,
         block: &Block,
@@ -79,29 +80,29 @@ impl Reading {
         piece: impl Fn(Range<usize>) -> Piece<'t>,
         mut receive: impl FnMut(Piece<'t>),
     ) {
-        // Whether a boundary would follow a boundary; the first of a block may, and the layout drops it then.
-        let mut fresh = false;
+        // Whether the last piece was a boundary. The splitter drops a boundary that follows one of the block before.
+        let mut after_boundary = false;
         let mut start = 0;
         if self.documents == Documents::Lines {
             for end in memchr_iter(b'\n', bytes) {
-                let crlf = !self.decodes() && end > start && bytes[end - 1] == b'\r';
+                let crlf = !self.needs_text() && end > start && bytes[end - 1] == b'\r';
                 let stop = end - usize::from(crlf);
                 if stop > start {
                     receive(piece(start..stop));
-                    fresh = false;
+                    after_boundary = false;
                 }
-                if !fresh {
+                if !after_boundary {
                     receive(Piece::Boundary);
-                    fresh = true;
+                    after_boundary = true;
                 }
                 start = end + 1;
             }
         }
         if start < bytes.len() {
             receive(piece(start..bytes.len()));
-            fresh = false;
+            after_boundary = false;
         }
-        if block.last && self.bounds() && !fresh {
+        if block.last && self.has_boundaries() && !after_boundary {
             receive(Piece::Boundary);
         }
     }
@@ -127,7 +128,7 @@ mod tests {
         };
         let block = Block { bytes: bytes.into(), last, ..Block::default() };
         let mut shown = Vec::new();
-        Reading::new(&settings).pieces(&block, |piece| {
+        Normaliser::new(&settings).pieces(&block, |piece| {
             shown.push(match piece {
                 Piece::Characters(text) => text.into(),
                 Piece::Bytes(bytes) => format!("{bytes:?}"),
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_end_where_they_should() {
+    fn documents_end_with_boundaries() {
         use Documents::{Files, Joined, Lines};
         let cases: [(Documents, &str, bool, &[&str]); 12] = [
             (Joined, "a\nb\n", true, &["a\nb\n"]),
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_need_not_be_text() {
+    fn bytes_may_be_anything() {
         assert_eq!(pieces(Unit::Byte, Documents::Lines, b"\xff\na", true).unwrap(), ["[255]", "|", "[97]", "|"]);
         assert_eq!(pieces(Unit::Char, Documents::Lines, b"ab\xffc", true), Err(2));
     }

@@ -1,4 +1,4 @@
-//! The bytes of a shard, and the only module that knows bincode.
+//! The bytes of a shard. No other module knows bincode.
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -8,21 +8,22 @@
 //! | 53..64 | zeros |
 //! | 64.. | count × width bytes: the ids |
 //!
-//! All numbers are little-endian. The length of the file is exactly 64 + count × width. Nothing is allocated here: the
-//! reader is a view over `&[u8]`, so no header can make it take memory or look outside its slice.
+//! All numbers are little-endian. The file is exactly 64 + count × width bytes long. The reader is a view of `&[u8]`
+//! and allocates nothing, so no header can make it use memory or read outside its slice.
 
 use std::path::Path;
 
 use bincode::{Decode, Encode};
+use model_card::counted;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{Error, Result};
 
-/// The first bytes of a shard.
+/// The magic bytes at the start of a shard.
 pub const MAGIC: [u8; 8] = *b"SCRIMSHD";
 /// The version that this crate writes and the only one that it reads.
 pub const FORMAT_VERSION: u32 = 1;
-/// Bytes before the ids; a cache line, so that ids of any width are aligned.
+/// Bytes before the ids: a cache line, so that ids of any width are aligned.
 pub const HEADER_LENGTH: usize = 64;
 
 /// Bytes of one id.
@@ -37,7 +38,7 @@ pub enum Width {
 }
 
 impl Width {
-    /// The smallest width that holds the ids of so many tokens.
+    /// The smallest width that holds every id of a vocabulary with `tokens` tokens.
     pub fn of_vocabulary(tokens: usize) -> Self {
         match tokens {
             0..=0x100 => Self::One,
@@ -56,14 +57,14 @@ impl Width {
     }
 }
 
-/// What a shard says about itself.
+/// The header of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Bytes of one id.
     pub width: Width,
-    /// How many ids there are.
+    /// Number of ids.
     pub count: u64,
-    /// Ids of the corpus before the first of this shard.
+    /// Ids of the corpus before this shard.
     pub offset: u64,
     /// [`model_card::Vocabulary::fingerprint`] of the vocabulary that the ids refer to.
     pub vocabulary: u64,
@@ -88,10 +89,10 @@ const VERSION_AT: usize = MAGIC.len();
 const HEADER_AT: usize = VERSION_AT + size_of::<u32>();
 
 impl Header {
-    /// The 64 bytes that a shard begins with.
+    /// The first 64 bytes of a shard.
     ///
     /// # Panics
-    /// Never: the header has a fixed size, which is less than 64 bytes.
+    /// Never: the header has a fixed size below 64 bytes.
     pub fn to_bytes(&self) -> [u8; HEADER_LENGTH] {
         let Self { width, count, offset, vocabulary, run, checksum } = *self;
         let stored = Stored { width: width as u8, count, offset, vocabulary, run, checksum };
@@ -103,7 +104,7 @@ impl Header {
     }
 }
 
-/// A shard's header and its ids, checked against each other.
+/// A shard whose header and length agree.
 #[derive(Debug, Clone, Copy)]
 pub struct Shard<'b> {
     header: Header,
@@ -111,35 +112,34 @@ pub struct Shard<'b> {
 }
 
 impl<'b> Shard<'b> {
-    /// Reads a whole shard; `path` is for the messages alone.
+    /// Parses the bytes of a whole shard. `path` is only used in error messages.
     ///
-    /// This looks at the header and at the length, and so takes no time whatever the size; [`Shard::verify`] looks at
-    /// the ids.
+    /// This checks the header and the length, in the same time for any size. [`Shard::verify`] checks the ids.
     pub fn parse(bytes: &'b [u8], path: &Path) -> Result<Self> {
         let damaged = |message: String| Error::ShardHeader { path: path.into(), message };
         let Some((head, ids)) = bytes.split_at_checked(HEADER_LENGTH) else {
-            return Err(damaged(format!("it has {} bytes, and a header takes {HEADER_LENGTH}", bytes.len())));
+            return Err(header_too_short(path, bytes.len() as u64));
         };
         if !head.starts_with(&MAGIC) {
-            return Err(damaged("it does not begin like a shard".into()));
+            return Err(damaged("it does not start with the magic bytes of a shard".into()));
         }
         let version = head[VERSION_AT..HEADER_AT].iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte));
         if version != FORMAT_VERSION {
             return Err(damaged(format!("format version {version}, and this program reads {FORMAT_VERSION}")));
         }
         let (stored, length): (Stored, usize) = bincode::decode_from_slice(&head[HEADER_AT..], configuration())
-            .map_err(|error| damaged(format!("its header does not decode ({error})")))?;
+            .map_err(|error| damaged(format!("its header cannot be decoded ({error})")))?;
         let Stored { width, count, offset, vocabulary, run, checksum } = stored;
-        let width = Width::from_bytes(width).ok_or_else(|| damaged(format!("ids of {width} bytes")))?;
+        let width = Width::from_bytes(width).ok_or_else(|| damaged(format!("its ids have {width} bytes each")))?;
         if head[HEADER_AT + length..].iter().any(|&byte| byte != 0) {
             return Err(damaged("the padding after its header is not zero".into()));
         }
         let expected = count
             .checked_mul(width.bytes() as u64)
             .and_then(|length| length.checked_add(HEADER_LENGTH as u64))
-            .ok_or_else(|| damaged(format!("a count of {count} ids")))?;
+            .ok_or_else(|| damaged(format!("its header states {count} ids")))?;
         if offset.checked_add(count).is_none() {
-            return Err(damaged(format!("an offset of {offset}")));
+            return Err(damaged(format!("its header states an offset of {offset}")));
         }
         let found = bytes.len() as u64;
         if found != expected {
@@ -148,20 +148,20 @@ impl<'b> Shard<'b> {
         Ok(Self { header: Header { width, count, offset, vocabulary, run, checksum }, ids })
     }
 
-    /// The ids that belong to a header which [`Shard::parse`] has already checked against them.
+    /// A shard whose header [`Shard::parse`] has already checked against these ids.
     pub(crate) fn trusted(header: Header, ids: &'b [u8]) -> Self {
         Self { header, ids }
     }
 
-    /// What the shard says about itself.
+    /// The header.
     pub fn header(&self) -> Header {
         self.header
     }
 
-    /// Fills `output` with the ids from `start` on.
+    /// Copies ids from `start` on to `output`.
     ///
     /// # Panics
-    /// If the shard ends before that.
+    /// If the shard ends before `output` is full.
     pub fn read(&self, start: usize, output: &mut [u32]) {
         let width = self.header.width.bytes();
         let bytes = &self.ids[start * width..(start + output.len()) * width];
@@ -178,14 +178,14 @@ impl<'b> Shard<'b> {
         }
     }
 
-    /// Reads every id: the checksum must hold, and no id may reach the size of the vocabulary.
+    /// Reads every id, and checks the checksum and that each id is below the size of the vocabulary.
     pub fn verify(&self, vocabulary: usize, path: &Path) -> Result<()> {
         if xxh3_64(self.ids) != self.header.checksum {
             return Err(Error::ShardAltered(path.into()));
         }
-        // Only a writer with a fault gets here: the checksum held.
+        // The checksum holds, so this is a fault of the writer.
         if self.largest().is_some_and(|largest| largest as usize >= vocabulary) {
-            let message = format!("it holds ids past the vocabulary's {vocabulary} tokens");
+            let message = format!("it contains ids past the {vocabulary} tokens of the vocabulary");
             return Err(Error::ShardHeader { path: path.into(), message });
         }
         Ok(())
@@ -198,6 +198,11 @@ impl<'b> Shard<'b> {
             Width::Four => self.ids.as_chunks().0.iter().copied().map(u32::from_le_bytes).max(),
         }
     }
+}
+
+pub(super) fn header_too_short(path: &Path, length: u64) -> Error {
+    let message = format!("it has {}, and a header takes {HEADER_LENGTH}", counted(length, "byte"));
+    Error::ShardHeader { path: path.into(), message }
 }
 
 fn configuration() -> impl bincode::config::Config {
@@ -215,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_layout_is_the_documented_one() {
+    fn the_layout_is_as_documented() {
         let bytes = shard(Width::Two, &[1, 0, 2, 1]);
         assert_eq!(bytes.len(), 64 + 4);
         assert_eq!(bytes[..8], MAGIC);
@@ -228,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_every_width_come_back() {
+    fn ids_of_every_width_round_trip() {
         let cases: [(Width, &[u8], &[u32]); 3] = [
             (Width::One, &[0, 255, 3], &[0, 255, 3]),
             (Width::Two, &[0, 0, 255, 255, 1, 2], &[0, 65_535, 513]),
@@ -255,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_be_wrong_is_named() {
+    fn every_kind_of_damage_is_named() {
         let refuse = |change: fn(&mut Vec<u8>), part: &str| {
             let mut bytes = shard(Width::Two, &[1, 0, 2, 1]);
             change(&mut bytes);
@@ -267,16 +272,16 @@ mod tests {
         };
         refuse(Vec::clear, "0 bytes, and a header takes 64");
         refuse(|bytes| bytes.truncate(63), "63 bytes, and a header takes 64");
-        refuse(|bytes| bytes[0] = b'X', "does not begin like a shard");
+        refuse(|bytes| bytes[0] = b'X', "does not start with the magic bytes");
         refuse(|bytes| bytes[8] = 2, "format version 2");
-        refuse(|bytes| bytes[12] = 3, "ids of 3 bytes");
+        refuse(|bytes| bytes[12] = 3, "its ids have 3 bytes each");
         refuse(|bytes| bytes[60] = 1, "padding");
-        refuse(|bytes| bytes.truncate(66), "66 bytes and its header says 68: it was cut short");
+        refuse(|bytes| bytes.truncate(66), "66 bytes and its header says 68: it was truncated");
         refuse(|bytes| bytes.push(0), "69 bytes and its header says 68: it was appended to");
-        refuse(|bytes| bytes[13..21].fill(0xff), "a count of 18446744073709551615");
-        refuse(|bytes| bytes[21..29].fill(0xff), "an offset of");
+        refuse(|bytes| bytes[13..21].fill(0xff), "states 18446744073709551615 ids");
+        refuse(|bytes| bytes[21..29].fill(0xff), "states an offset of");
         refuse(|bytes| bytes[64] = 2, "checksum differs");
         refuse(|bytes| bytes[45] ^= 1, "checksum differs");
-        refuse(|bytes| *bytes = shard(Width::Two, &[44, 1]), "past the vocabulary's 300");
+        refuse(|bytes| *bytes = shard(Width::Two, &[44, 1]), "past the 300 tokens of the vocabulary");
     }
 }

@@ -1,5 +1,7 @@
-//! A shard: one file of token ids, memory-mapped by the reader.
+//! A shard: one file of token ids. The reader maps it into memory.
 
 pub mod format;
-pub mod map;
-pub mod writer;
+
+pub(crate) mod map;
+pub(crate) mod set;
+pub(crate) mod writer;

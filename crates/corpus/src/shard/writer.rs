@@ -1,6 +1,5 @@
-//! Writes shards under temporary names; they get their own names together, once all are whole.
+//! Writes shards under temporary names. They get their own names together, when all are complete.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
@@ -10,17 +9,37 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::format::{HEADER_LENGTH, Header, Width};
 use crate::index::ShardEntry;
-use crate::{Error, Result};
+use crate::{Error, Result, Split};
 
-/// What the names of unfinished files begin with; a later run clears away those that a killed one left.
-pub const TEMPORARY_PREFIX: &str = ".unfinished-";
+/// Names of unfinished shards start with this.
+const UNFINISHED: &str = ".unfinished-";
 
-/// Bytes that a shard collects before it writes them.
+/// Bytes that are collected before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// What the headers of all shards of a corpus have in common.
+/// The file name of a shard.
+pub fn shard_name(split: Split, number: usize, run: u64) -> String {
+    format!("{split}-{number:05}-{run:016x}.shard")
+}
+
+/// Whether [`shard_name`] gives this name for some shard.
+pub fn is_shard_name(name: &str) -> bool {
+    let mut parts = name.strip_suffix(".shard").unwrap_or_default().splitn(3, '-');
+    let (Some(split), Some(number), Some(run)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let parsed = (split.parse(), number.parse(), u64::from_str_radix(run, 16));
+    matches!(parsed, (Ok(split), Ok(number), Ok(run)) if shard_name(split, number, run) == name)
+}
+
+/// Whether this is the name of a file that prepare was writing when it was killed: of a shard or an index.
+pub fn is_unfinished_name(name: &str) -> bool {
+    // `tempfile` appends six letters and digits.
+    let random = name.strip_prefix(UNFINISHED).or_else(|| name.strip_prefix(durable::UNFINISHED)).unwrap_or_default();
+    random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The part of the header that all shards of a corpus have in common.
 #[derive(Debug, Clone, Copy)]
-pub struct Shared {
+pub struct CommonHeader {
     /// Bytes of one id.
     pub width: Width,
     /// Fingerprint of the vocabulary.
@@ -29,9 +48,9 @@ pub struct Shared {
     pub run: u64,
 }
 
-/// One shard at work. Dropped, it takes its file along.
+/// A shard that is being written. Dropping it removes its file.
 pub struct ShardWriter {
-    shared: Shared,
+    common: CommonHeader,
     file: BufWriter<NamedTempFile>,
     folder: PathBuf,
     hash: Xxh3,
@@ -39,39 +58,39 @@ pub struct ShardWriter {
 }
 
 impl ShardWriter {
-    /// Begins a shard in a folder.
-    pub fn create(folder: &Path, shared: Shared) -> Result<Self> {
-        // What comes in blocks passes the buffer by; what comes in words waits in it.
+    /// Starts a shard in a folder.
+    pub fn create(folder: &Path, common: CommonHeader) -> Result<Self> {
+        // Large pushes bypass the buffer. Small ones, such as single words, are collected in it.
         let mut file = BufWriter::with_capacity(BUFFER_BYTES, temporary(folder)?);
-        // The header is known last; its place is kept.
+        // The header is only known at the end, so this reserves its place.
         file.write_all(&[0; HEADER_LENGTH]).map_err(|source| Error::Write { path: folder.into(), source })?;
-        Ok(Self { shared, file, folder: folder.into(), hash: Xxh3::new(), bytes: 0 })
+        Ok(Self { common, file, folder: folder.into(), hash: Xxh3::new(), bytes: 0 })
     }
 
-    /// Appends whole ids, as the bytes that the file holds.
+    /// Appends whole ids, already encoded.
     pub fn push(&mut self, ids: &[u8]) -> Result<()> {
         self.hash.update(ids);
         self.bytes += ids.len() as u64;
         self.file.write_all(ids).map_err(|source| Error::Write { path: self.folder.clone(), source })
     }
 
-    /// Bytes of ids so far.
+    /// Bytes of ids that were appended so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Writes the header and begins to sync; `offset` counts the ids of the corpus before this shard.
+    /// Writes the header and starts to sync the file. `offset` is the number of ids in the corpus before this shard.
     pub fn finish(mut self, name: String, offset: u64) -> Result<FinishedShard> {
-        let Shared { width, vocabulary, run } = self.shared;
+        let CommonHeader { width, vocabulary, run } = self.common;
         let (count, checksum) = (self.bytes / width.bytes() as u64, self.hash.digest());
         let header = Header { width, count, offset, vocabulary, run, checksum };
-        // Seeking writes what the buffer holds, to where it belongs.
+        // Rewinding flushes the buffer first.
         self.file
             .rewind()
             .and_then(|()| self.file.write_all(&header.to_bytes()))
             .and_then(|()| self.file.flush())
             .map_err(|source| Error::Write { path: self.folder.join(&name), source })?;
-        // The disk takes longer over a shard than the next one takes to encode.
+        // On a thread, because the disk needs longer for a shard than the cores need to encode the next one.
         let file = self.file.into_inner().map_err(|error| {
             let source = error.into_error();
             Error::Write { path: self.folder.join(&name), source }
@@ -87,26 +106,27 @@ impl ShardWriter {
     }
 }
 
-/// A whole shard that still has its temporary name. Dropped, it takes its file along.
+/// A complete shard that still has its temporary name. Dropping it removes its file.
 pub struct FinishedShard {
     path: TempPath,
     folder: PathBuf,
     entry: ShardEntry,
-    /// Owns the open file, and closes it: a corpus may have more shards than a process may have open files.
+    /// The thread owns the open file and closes it, because a corpus can have more shards than a process can open
+    /// files.
     syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl FinishedShard {
-    /// The shard as the index lists it.
+    /// The shard's entry in the index.
     pub fn entry(&self) -> &ShardEntry {
         &self.entry
     }
 
-    /// Waits until the disk has it.
-    pub fn settle(&mut self) -> Result<()> {
+    /// Waits until the file is on the disk.
+    pub fn wait_for_sync(&mut self) -> Result<()> {
         let synced = match self.syncing.take().map(JoinHandle::join) {
             Some(Ok(synced)) => synced,
-            Some(Err(_)) => Err(io::Error::other("the thread that synced it ended early")),
+            Some(Err(_)) => Err(io::Error::other("the thread that synced the file panicked")),
             None => Ok(()),
         };
         synced.map_err(|source| Error::Write { path: self.folder.join(&self.entry.file), source })
@@ -119,33 +139,48 @@ impl FinishedShard {
     }
 }
 
-/// Writes a whole file under a temporary name, syncs it and gives it its name.
-pub fn write_atomically(folder: &Path, name: &str, contents: &[u8]) -> Result<()> {
-    let path = folder.join(name);
-    let mut file = temporary(folder)?;
-    file.write_all(contents)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(|source| Error::Write { path: path.clone(), source })?;
-    file.persist(&path).map_err(|error| Error::Write { path, source: error.error })?;
-    Ok(())
-}
-
-/// Makes the names in a folder outlive a power cut, where the system can.
-pub fn sync_folder(folder: &Path) {
-    // Windows opens no folders as files; there the names are safe once the files are.
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-}
-
 fn temporary(folder: &Path) -> Result<NamedTempFile> {
     let mut builder = Builder::new();
-    builder.prefix(TEMPORARY_PREFIX);
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // Temporary files are private by default; what is prepared here is meant to be read as any file (umask holds).
+        // Temporary files are private by default. A shard gets the permissions of any other file.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder).map_err(|source| Error::Write { path: folder.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_names_of_this_program_are_recognised() {
+        let shards = [shard_name(Split::Train, 0, 7), shard_name(Split::Validation, 123_456, u64::MAX)];
+        for name in &shards {
+            assert!(is_shard_name(name) && !is_unfinished_name(name), "{name}");
+        }
+        let others = [
+            "mine.shard",
+            "train.shard",
+            "train-0-0000000000000007.shard",
+            "train-00000-7.shard",
+            "train-00000-000000000000000A.shard",
+            "dev-00000-0000000000000007.shard",
+            "train-00000-0000000000000007.shard.bak",
+            "-train-00000-0000000000000007.shard",
+            ".unfinished-notes",
+            ".unfinished-a.b.c.",
+            "index.json",
+            "",
+        ];
+        for name in others {
+            assert!(!is_shard_name(name) && !is_unfinished_name(name), "{name}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = temporary(folder.path()).unwrap();
+        assert!(is_unfinished_name(file.path().file_name().unwrap().to_str().unwrap()), "{file:?}");
+        assert!(is_unfinished_name(&format!("{}aB3dE6", durable::UNFINISHED)));
+    }
 }

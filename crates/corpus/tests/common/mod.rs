@@ -1,4 +1,4 @@
-//! A fresh folder and the real binary.
+//! What the tests share: a fresh folder, the real program, and skipping aloud.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_corpus");
 
-/// A folder that is gone when the test ends.
+/// A folder that is removed when the test ends.
 pub struct Place(tempfile::TempDir);
 
 impl Place {
@@ -22,7 +22,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// Writes a file, and the folders that it lies in.
+    /// Writes a file, and makes the folders that it is in.
     pub fn file(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -42,7 +42,7 @@ impl Place {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// The text of the shards, boundaries as `|`.
+    /// The text of the shards, with boundaries as `|`.
     pub fn text(&self) -> String {
         let corpus = corpus::Corpus::open(&self.path("shards")).unwrap();
         corpus.verify().unwrap();
@@ -53,7 +53,7 @@ impl Place {
         documents.join("|")
     }
 
-    /// Every file under a folder with its contents; nothing where there is no folder.
+    /// Every file under a folder, with its contents; none if there is no folder.
     pub fn contents(&self, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
         fn gather(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
             for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -81,7 +81,13 @@ impl Place {
     }
 }
 
-/// Asserts an exit code and what the message says, and that nothing went to standard output.
+/// Says that a test, or a part of it, is skipped, and why. With `SCRIMSHAW_STRICT=1` that is a failure.
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("SCRIMSHAW_STRICT").is_none_or(|strict| strict != "1"), "skipped: {reason}");
+    eprintln!("skipped: {reason}");
+}
+
+/// Asserts an exit code and what the message says.
 pub fn assert_fails(output: &Output, code: i32, parts: &[&str]) {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{message}");
