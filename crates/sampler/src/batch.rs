@@ -1,4 +1,4 @@
-//! Many samples of one prompt, side by side in one run.
+//! Many samples of one prompt, computed as one batch.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,18 +12,18 @@ use std::{
 
 use model_card::{Context, ModelCard};
 
-use crate::{End, Error, Model, Network, Plan, Result, Writer};
+use crate::{End, Error, Model, Network, Plan, Result, Writer, error::check_logits};
 
-/// Texts that run side by side in one network; what is beyond them takes the place of those that end.
-const ROWS: usize = 256;
+/// Largest batch of one network. Further samples start when others end.
+const LARGEST_BATCH: usize = 256;
 
-/// Tokens of a long prompt that the engine reads at once.
+/// Tokens of a long prompt that the engine reads in one run.
 const FEED: usize = 1024;
 
 /// A finished sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
-    /// Its number, from 0.
+    /// Its number, counted from 0.
     pub index: usize,
     /// What was written after the prompt.
     pub text: String,
@@ -31,11 +31,11 @@ pub struct Sample {
     pub end: End,
 }
 
-/// Writes `count` samples of one prompt, and hands them to `sink` in the order of their numbers, each as soon as it and
-/// those before it are complete. `sink` may break off.
+/// Writes `count` samples of one prompt and passes them to `sink` in the order of their numbers, each as soon as it and
+/// all before it are complete. `sink` can stop the whole.
 ///
-/// Sample n draws from stream n of the seed. `prompt` holds tokens, the boundary before a document included. `helpers`
-/// are further networks of the same model; they share the work, each on a thread of its own.
+/// Sample n draws from stream n of the seed. `prompt` includes the boundary that begins a document. `helpers` are more
+/// networks of the same model; each works on a thread of its own.
 pub fn write_batch(
     model: &mut Model,
     helpers: &mut [Network],
@@ -47,7 +47,8 @@ pub fn write_batch(
     let Model { card, network } = model;
     let workers = 1 + helpers.len().min(count.saturating_sub(1));
     let next = AtomicUsize::new(0);
-    let job = Job { card, plan, prompt, count, rows: count.div_ceil(workers).clamp(1, ROWS), next: &next };
+    let batch = count.div_ceil(workers).clamp(1, LARGEST_BATCH);
+    let job = Job { card, plan, prompt, count, batch, next: &next };
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         for network in std::iter::once(network).chain(helpers).take(workers) {
@@ -56,7 +57,7 @@ pub fn write_batch(
                 let engine = network.engine().clone();
                 engine.within(|| {
                     if let Err(error) = Batch::new(network, job).and_then(|mut batch| batch.write(&sender)) {
-                        // Nobody listens when the sink has broken off.
+                        // The receiver is gone if the sink has stopped.
                         let _ = sender.send(Err(error));
                     }
                 });
@@ -79,43 +80,43 @@ pub fn write_batch(
     })
 }
 
-/// What all workers share.
+/// What all networks work on.
 #[derive(Clone, Copy)]
 struct Job<'j> {
     card: &'j ModelCard,
     plan: &'j Plan,
     prompt: &'j [u32],
     count: usize,
-    /// Texts side by side in each network.
-    rows: usize,
+    /// The batch of each network.
+    batch: usize,
     /// The number of the next sample.
     next: &'j AtomicUsize,
 }
 
-/// One of the rows.
-struct Lane {
+/// A sample that is being written, in one row of the batch.
+struct Row {
     index: usize,
     writer: Writer,
     text: String,
-    /// The window that it reads, where the model reads windows.
+    /// The window that the network reads, if the model was trained on windows.
     window: VecDeque<u32>,
     /// The token that was chosen last.
     token: u32,
-    /// It has only the prompt, and continues from the logits that all share.
-    fresh: bool,
+    /// Whether there is only the prompt so far, whose logits are shared.
+    is_new: bool,
 }
 
 struct Batch<'j> {
     job: Job<'j>,
     network: &'j mut Network,
-    /// The window after the prompt; empty where the state is carried.
+    /// The window after the prompt; empty if the model carries its state.
     window: VecDeque<u32>,
     /// The state after the prompt.
     state: Vec<f32>,
     /// The logits (V) after the prompt.
     logits: Vec<f32>,
-    /// The rows of the network; a row whose sample has ended is empty.
-    lanes: Vec<Option<Lane>>,
+    /// The rows of the batch. `None` once a sample has ended and no other took its row.
+    rows: Vec<Option<Row>>,
 }
 
 impl<'j> Batch<'j> {
@@ -137,20 +138,20 @@ impl<'j> Batch<'j> {
             network.run(part.iter().copied())?;
         }
         let (state, logits) = (network.state(0)?, network.last_logits(0).to_vec());
-        Ok(Self { job, network, window, state, logits, lanes: Vec::new() })
+        Ok(Self { job, network, window, state, logits, rows: Vec::new() })
     }
 
-    /// Writes samples until none is left or nobody takes them.
+    /// Writes samples until none is left or the receiver is gone.
     fn write(&mut self, sender: &mpsc::Sender<Result<Sample>>) -> Result<()> {
         loop {
-            if self.lanes.is_empty() {
+            if self.rows.is_empty() {
                 self.fill()?;
             }
-            if self.lanes.is_empty() {
+            if self.rows.is_empty() {
                 return Ok(());
             }
-            for row in 0..self.lanes.len() {
-                // A sample may end with its first token, and the next one in its place too.
+            for row in 0..self.rows.len() {
+                // A sample may end with its first token, and so may the next one in its row.
                 while let Some(sample) = self.step(row)? {
                     if sender.send(Ok(sample)).is_err() {
                         return Ok(());
@@ -161,18 +162,18 @@ impl<'j> Batch<'j> {
         }
     }
 
-    /// Begins as many samples as stand side by side.
+    /// Starts a batch of new samples.
     fn fill(&mut self) -> Result<()> {
-        while self.lanes.len() < self.job.rows {
-            let Some(lane) = self.begin()? else { break };
-            self.lanes.push(Some(lane));
+        while self.rows.len() < self.job.batch {
+            let Some(row) = self.begin()? else { break };
+            self.rows.push(Some(row));
         }
-        self.network.restart(self.lanes.len().max(1))?;
-        (0..self.lanes.len()).try_for_each(|row| self.network.set_state(row, &self.state))
+        self.network.restart(self.rows.len().max(1))?;
+        (0..self.rows.len()).try_for_each(|row| self.network.set_state(row, &self.state))
     }
 
-    /// The next sample of the count.
-    fn begin(&self) -> Result<Option<Lane>> {
+    /// The next sample, if there is one.
+    fn begin(&self) -> Result<Option<Row>> {
         let index = self.job.next.fetch_add(1, Ordering::Relaxed);
         if index >= self.job.count {
             return Ok(None);
@@ -181,26 +182,29 @@ impl<'j> Batch<'j> {
         for &token in self.job.prompt {
             writer.remember(token);
         }
-        Ok(Some(Lane { index, writer, text: String::new(), window: self.window.clone(), token: 0, fresh: true }))
+        Ok(Some(Row { index, writer, text: String::new(), window: self.window.clone(), token: 0, is_new: true }))
     }
 
-    /// Writes one token of a row. If its sample ends with it, another begins there, which has no token yet.
-    fn step(&mut self, row: usize) -> Result<Option<Sample>> {
-        let Some(lane) = &mut self.lanes[row] else { return Ok(None) };
-        let logits = if lane.fresh { &self.logits } else { self.network.last_logits(row) };
-        let step = lane.writer.write(&self.job.card.vocabulary, logits);
-        lane.text.push_str(step.text);
-        lane.token = step.token;
-        let Some(end) = step.end else { return Ok(None) };
-        let sample = Sample { index: lane.index, text: std::mem::take(&mut lane.text), end };
-        self.lanes[row] = if self.may_refill() { self.begin()? } else { None };
-        if self.lanes[row].is_some() && self.job.card.context == Context::Stateful {
-            self.network.set_state(row, &self.state)?;
+    /// Writes one token of a row. If that ends the sample, the next sample starts in this row.
+    fn step(&mut self, place: usize) -> Result<Option<Sample>> {
+        let Some(row) = &mut self.rows[place] else { return Ok(None) };
+        if row.writer.end().is_none() {
+            let logits = if row.is_new { &self.logits } else { self.network.last_logits(place) };
+            check_logits(logits)?;
+            let step = row.writer.write(&self.job.card.vocabulary, logits);
+            row.text.push_str(step.text);
+            row.token = step.token;
+        }
+        let Some(end) = row.writer.end() else { return Ok(None) };
+        let sample = Sample { index: row.index, text: std::mem::take(&mut row.text), end };
+        self.rows[place] = if self.may_refill() { self.begin()? } else { None };
+        if self.rows[place].is_some() && self.job.card.context == Context::Stateful {
+            self.network.set_state(place, &self.state)?;
         }
         Ok(Some(sample))
     }
 
-    /// A window that is not full yet cannot stand in one batch with full ones.
+    /// Whether a new sample can join the batch. A window that is not full cannot: windows of a batch have one length.
     fn may_refill(&self) -> bool {
         match self.job.card.context {
             Context::Stateful => true,
@@ -208,43 +212,43 @@ impl<'j> Batch<'j> {
         }
     }
 
-    /// Lets the network read the tokens that were chosen.
+    /// Runs the network over the tokens that were chosen.
     fn advance(&mut self) -> Result<()> {
         self.compact()?;
-        let (lanes, network) = (&mut self.lanes, &mut *self.network);
-        if lanes.is_empty() {
+        let (rows, network) = (&mut self.rows, &mut *self.network);
+        if rows.is_empty() {
             return Ok(());
         }
-        for lane in lanes.iter_mut().flatten() {
-            lane.fresh = false;
+        for row in rows.iter_mut().flatten() {
+            row.is_new = false;
         }
         let Context::Window { length } = self.job.card.context else {
-            return network.run(lanes.iter().map(|lane| lane.as_ref().map_or(0, |lane| lane.token)));
+            return network.run(rows.iter().map(|row| row.as_ref().map_or(0, |row| row.token)));
         };
-        for lane in lanes.iter_mut().flatten() {
-            if lane.window.len() == length {
-                lane.window.pop_front();
+        for row in rows.iter_mut().flatten() {
+            if row.window.len() == length {
+                row.window.pop_front();
             }
-            lane.window.push_back(lane.token);
+            row.window.push_back(row.token);
         }
-        let time = lanes.iter().flatten().map(|lane| lane.window.len()).max().unwrap_or(1);
-        let rows = lanes.len();
-        network.restart(rows)?;
-        network.run((0..time * rows).map(|place| match &lanes[place % rows] {
-            Some(lane) => lane.window[place / rows],
+        let time = rows.iter().flatten().map(|row| row.window.len()).max().unwrap_or(1);
+        let batch = rows.len();
+        network.restart(batch)?;
+        network.run((0..time * batch).map(|place| match &rows[place % batch] {
+            Some(row) => row.window[place / batch],
             None => 0,
         }))
     }
 
-    /// Drops the rows whose samples have ended, once they are half of them.
+    /// Drops the rows whose samples have ended once they are half of the batch.
     fn compact(&mut self) -> Result<()> {
-        let alive = self.lanes.iter().flatten().count();
-        if 2 * alive > self.lanes.len() {
+        let alive = self.rows.iter().flatten().count();
+        if 2 * alive > self.rows.len() {
             return Ok(());
         }
-        let rows = (0..self.lanes.len()).filter(|&row| self.lanes[row].is_some());
+        let rows = (0..self.rows.len()).filter(|&row| self.rows[row].is_some());
         let states = rows.map(|row| self.network.state(row)).collect::<Result<Vec<_>>>()?;
-        self.lanes.retain(Option::is_some);
+        self.rows.retain(Option::is_some);
         self.network.restart(alive.max(1))?;
         states.iter().enumerate().try_for_each(|(row, state)| self.network.set_state(row, state))
     }

@@ -4,16 +4,14 @@ mod program;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use program::{Arguments, Failure};
 
 fn main() -> ExitCode {
-    match Arguments::parse().validate().and_then(program::run) {
-        // A pipe breaks when whoever read the text has enough of it.
+    match program::run(Arguments::from_command_line()) {
+        // The output is closed when its reader has seen enough, as `head` does.
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("scrimshaw: {failure}");
+            program::print_failure(&failure);
             failure.exit_code()
         }
     }

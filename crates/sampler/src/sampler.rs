@@ -5,32 +5,32 @@ use std::{collections::VecDeque, path::Path};
 use decoding::{Decoding, Options, Rng};
 use model_card::{Context, Decoder, ModelCard};
 
-use crate::{Engine, Error, Model, Result, Step, Writer};
+use crate::{Engine, Error, Model, Result, Step, Writer, error::check_logits};
 
-/// Tokens of a long prompt that the engine reads at once.
+/// Tokens of a long prompt that the engine reads in one run.
 const FEED: usize = 1024;
 
 /// One text and the model that continues it.
 ///
-/// What is fed is read by the network when the next character is asked for. A model that was trained on windows reads
-/// the last window from a zero state for every character, as its card says; others carry their state on.
+/// The network reads what was fed when the next character is asked for. A model that was trained on windows reads the
+/// last window from a zero state for every character; other models carry their state on. The card says which it is.
 #[derive(Debug)]
 pub struct Sampler {
     model: Model,
-    /// A window's tokens, or those that the carried state has not seen yet.
+    /// The tokens of the window, or those that the network has not read yet if it carries its state.
     tokens: VecDeque<u32>,
-    /// Whether the network's logits are those after the last token.
+    /// Whether the network has read the last token.
     current: bool,
     probabilities: Vec<f32>,
 }
 
 impl Sampler {
-    /// Opens an ONNX file with the engine that is part of this crate.
+    /// Opens an ONNX file with the built-in engine.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Model::open(path, &Engine::default()).map(Self::new)
     }
 
-    /// An empty text before a model.
+    /// Starts an empty text.
     pub fn new(model: Model) -> Self {
         let mut sampler = Self { model, tokens: VecDeque::new(), current: false, probabilities: Vec::new() };
         sampler.begin();
@@ -42,19 +42,19 @@ impl Sampler {
         &self.model.card
     }
 
-    /// The model; the text is dropped.
+    /// Returns the model. The text is dropped.
     pub fn into_model(self) -> Model {
         self.model
     }
 
-    /// Ends the text and begins another. Where the model knows a boundary between documents, that is the beginning.
+    /// Ends the text and starts another, with a boundary if the model has one between documents.
     pub fn reset(&mut self) -> Result<()> {
         self.model.network.restart(1)?;
         self.begin();
         Ok(())
     }
 
-    /// Appends text, normalised as the card says. If a character is unknown, nothing is appended.
+    /// Appends text, which is normalised as the card says. If a character is unknown, nothing is appended.
     pub fn feed(&mut self, text: &str) -> Result<()> {
         for token in self.model.encode(text)? {
             self.feed_token(token)?;
@@ -65,7 +65,7 @@ impl Sampler {
     /// Appends one token.
     ///
     /// # Panics
-    /// If the token is not below the vocabulary's length.
+    /// If the token is not in the vocabulary.
     pub fn feed_token(&mut self, token: u32) -> Result<()> {
         assert!((token as usize) < self.model.card.size.vocabulary, "token {token} is outside the vocabulary");
         match self.model.card.context {
@@ -86,7 +86,7 @@ impl Sampler {
         Ok(self.model.network.last_logits(0))
     }
 
-    /// The model's own probabilities (V) of the next token: no temperature, nothing struck out.
+    /// The model's own probabilities (V) of the next token, before any temperature or filter.
     pub fn probabilities(&mut self) -> Result<&[f32]> {
         let mut probabilities = std::mem::take(&mut self.probabilities);
         let logits = self.logits()?;
@@ -96,7 +96,7 @@ impl Sampler {
         Ok(&self.probabilities)
     }
 
-    /// Writes one token as `writer` would, and feeds it unless the sample ends with it.
+    /// Writes one token with `writer`, and appends it unless the sample ends there.
     pub fn write<'w>(&mut self, writer: &'w mut Writer) -> Result<Step<'w>> {
         if !self.current {
             self.read()?;
@@ -108,8 +108,8 @@ impl Sampler {
         Ok(step)
     }
 
-    /// Writes on, a character at a time: the same seed gives the same text. An empty text is begun with the card's seed
-    /// text. It ends where the model sets a boundary between documents, and otherwise never.
+    /// Continues the text one character at a time; the same seed gives the same text. An empty text starts with the
+    /// card's seed text. The characters end at a boundary between documents, and otherwise never.
     pub fn characters(&mut self, options: Options, seed: u64) -> Result<Characters<'_>> {
         if self.is_empty() {
             let text = self.model.card.seed_text.clone();
@@ -138,7 +138,7 @@ impl Sampler {
         self.current = false;
     }
 
-    /// Lets the network read what it has not seen.
+    /// Runs the network over the tokens that it has not read.
     fn read(&mut self) -> Result<()> {
         if self.tokens.is_empty() {
             return Err(Error::NothingFed);
@@ -152,13 +152,13 @@ impl Sampler {
             self.tokens.clear();
         }
         self.current = true;
-        Ok(())
+        check_logits(self.model.network.last_logits(0))
     }
 }
 
-/// The characters that a [`Sampler`] writes; what is written is fed to it.
+/// The characters that a [`Sampler`] writes. They become part of its text.
 ///
-/// A byte model writes a character in up to four tokens; bytes that are no UTF-8 become U+FFFD.
+/// A byte model takes up to four tokens for a character. Invalid UTF-8 becomes U+FFFD.
 #[derive(Debug)]
 pub struct Characters<'s> {
     sampler: &'s mut Sampler,
@@ -170,7 +170,7 @@ pub struct Characters<'s> {
 }
 
 impl Characters<'_> {
-    /// Writes the next token; at a boundary the text ends.
+    /// Writes the next token. A boundary ends the text.
     fn write(&mut self) -> Result<()> {
         let token = self.decoding.choose(self.sampler.logits()?, &mut self.rng) as u32;
         let vocabulary = &self.sampler.model.card.vocabulary;

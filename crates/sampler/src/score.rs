@@ -1,45 +1,50 @@
-//! How surprising a text is to a model: nats for every character, in batches, in constant memory.
+//! How surprising a text is to a model: nats per character, computed in batches and in constant memory.
 //!
-//! A long text is cut into blocks, and a block into streams that run side by side. Every stream reads the characters
-//! just before its own first, unscored, so that its state is (but for what an LSTM still knows of longer ago) the one
-//! that a single pass would have carried there. A model that was trained on windows is scored on its windows.
+//! A long text is cut into blocks, and a block into streams that run as one batch. Each stream first reads the characters
+//! before its own without scoring them. Its state is then the one that a single pass would have, except for what an LSTM
+//! remembers from further back. Pieces that are too short for several streams carry the state from one to the next. A
+//! model that was trained on windows is scored on its windows.
 
 use std::thread;
 
 use model_card::Context;
 
-use crate::{Model, Network, Result};
+use crate::{Error, Model, Network, Result};
 
-/// Streams that run side by side.
+/// Streams of a block.
 const STREAMS: usize = 64;
 /// Tokens that a stream scores in one block.
 const SPAN: usize = 2048;
 /// Tokens that a stream reads before those that it scores.
 const WARM_UP: usize = 256;
-/// Logits that the engine gives at once. More would leave the cache; with fewer, two threads spend their time on handing
-/// buffers back to the system and taking new ones.
+/// Largest number of logits in one run of the engine. More would not fit the cache; with fewer, two threads spend their
+/// time on returning buffers to the system and getting new ones.
 const LOGITS: usize = 1 << 19;
 
-/// Scores texts, a piece at a time.
+/// Scores a text piece by piece.
 ///
-/// Scores come in the order of the tokens, in nats, late by up to a block; the first token of a text has none (NaN)
-/// unless the model knows a boundary, which then stands before it.
+/// Scores are in nats and come in the order of the tokens, up to a block late; [`flush`](Self::flush) gets those that
+/// are due. The first token of a text has no score (NaN), unless the model has a boundary, which then precedes it.
 #[derive(Debug)]
 pub struct Scorer {
     model: Model,
     helpers: Vec<Network>,
-    /// Context that is scored already, then what is not.
+    /// The context, which is scored already, followed by the tokens to score.
     tokens: Vec<u32>,
-    /// Tokens of `tokens` that are context.
+    /// Length of the context.
     context: usize,
+    /// Whether the state of the model's network is the one after all tokens but the last.
+    is_carried: bool,
     nats: Vec<f32>,
 }
 
 impl Scorer {
-    /// A scorer at the beginning of a text. `helpers` are further networks of the same model; they share the work, each on
-    /// a thread of its own.
+    /// The most networks that can share the work, the model's own included.
+    pub const MAX_NETWORKS: usize = STREAMS;
+
+    /// Starts a text. `helpers` are more networks of the same model; each works on a thread of its own.
     pub fn new(model: Model, helpers: Vec<Network>) -> Self {
-        let mut scorer = Self { model, helpers, tokens: Vec::new(), context: 0, nats: Vec::new() };
+        let mut scorer = Self { model, helpers, tokens: Vec::new(), context: 0, is_carried: false, nats: Vec::new() };
         scorer.begin();
         scorer
     }
@@ -49,7 +54,7 @@ impl Scorer {
         &self.model
     }
 
-    /// Reads on, and hands the scores that have become known to `sink`.
+    /// Appends tokens, and passes the scores of each full block to `sink`.
     pub fn push(&mut self, tokens: &[u32], mut sink: impl FnMut(f32)) -> Result<()> {
         let block = STREAMS * SPAN;
         let mut rest = tokens;
@@ -65,9 +70,14 @@ impl Scorer {
         Ok(())
     }
 
-    /// Ends the text: hands the last scores to `sink` and begins another.
-    pub fn finish(&mut self, mut sink: impl FnMut(f32)) -> Result<()> {
-        self.score(&mut sink)?;
+    /// Passes the scores of all tokens so far to `sink`. The text goes on.
+    pub fn flush(&mut self, mut sink: impl FnMut(f32)) -> Result<()> {
+        self.score(&mut sink)
+    }
+
+    /// Ends the text: passes the last scores to `sink` and starts another text.
+    pub fn finish(&mut self, sink: impl FnMut(f32)) -> Result<()> {
+        self.flush(sink)?;
         self.begin();
         Ok(())
     }
@@ -76,9 +86,10 @@ impl Scorer {
         self.tokens.clear();
         self.tokens.extend(self.model.card.vocabulary.boundary());
         self.context = self.tokens.len();
+        self.is_carried = false;
     }
 
-    /// Scores what is not context and makes its end the context of what follows.
+    /// Scores the tokens after the context. The last of them become the next context.
     fn score(&mut self, sink: &mut impl FnMut(f32)) -> Result<()> {
         let count = self.tokens.len() - self.context;
         if count == 0 {
@@ -100,10 +111,10 @@ impl Scorer {
         Ok(())
     }
 
-    /// From carried states, the streams shared out among the networks.
+    /// Scores with carried states. The networks share the streams.
     fn score_streams(&mut self) -> Result<()> {
-        let Self { model, helpers, tokens, context, nats } = self;
-        // Without any token before it, a token has no score.
+        let Self { model, helpers, tokens, context, is_carried, nats } = self;
+        // The first token of all has no score.
         let first = (*context).max(1);
         let count = tokens.len().saturating_sub(first);
         if count == 0 {
@@ -111,32 +122,34 @@ impl Scorer {
         }
         let streams = count.div_ceil(WARM_UP).min(STREAMS);
         let span = count.div_ceil(streams);
+        let was_carried = std::mem::replace(is_carried, streams == 1) && streams == 1;
         let share = streams.div_ceil(1 + helpers.len());
         let parts = nats[first - *context..].chunks_mut(share * span);
         let networks = std::iter::once(&mut model.network).chain(helpers);
         let tokens: &[u32] = tokens;
         if parts.len() == 1 {
-            return networks
-                .zip(parts)
-                .try_for_each(|(network, nats)| Streams { tokens, first, span }.score(network, nats));
+            return networks.zip(parts).try_for_each(|(network, nats)| {
+                Streams { tokens, first, span, is_carried: was_carried }.score(network, nats)
+            });
         }
         thread::scope(|scope| {
             let work = networks.zip(parts).enumerate().map(|(number, (network, nats))| {
-                let streams = Streams { tokens, first: first + number * share * span, span };
+                let first = first + number * share * span;
+                let streams = Streams { tokens, first, span, is_carried: false };
                 scope.spawn(move || network.engine().clone().within(|| streams.score(network, nats)))
             });
             let work: Vec<_> = work.collect();
-            // A panic of a worker is one of the scorer.
+            // A panic in a worker is passed on.
             work.into_iter().try_for_each(|work| work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     }
 
-    /// Every token after its window, from a zero state.
+    /// Scores each token after its window, which starts from a zero state.
     fn score_windows(&mut self, length: usize) -> Result<()> {
-        let Self { model, helpers, tokens, context, nats } = self;
+        let Self { model, helpers, tokens, context, nats, .. } = self;
         let begin = (*context).max(1);
         let tokens: &[u32] = tokens;
-        // At the beginning of a text windows grow, so each has a length of its own.
+        // Windows grow at the beginning of a text, so each of these has a length of its own.
         let growing = length.clamp(begin, tokens.len().max(begin));
         let (alone, full) = nats[begin - *context..].split_at_mut(growing - begin);
         for (target, nats) in (begin..).zip(alone.chunks_mut(1)) {
@@ -160,41 +173,51 @@ impl Scorer {
     }
 }
 
-/// Scores the tokens from `target` on, one for each of `nats`, each after a window of so many tokens.
+/// The surprise at a token, in nats.
+fn surprise(logits: &[f32], token: u32) -> Result<f32> {
+    let nats = -decoding::log_probability(logits, token as usize) as f32;
+    if nats.is_nan() { Err(Error::NotNumbers) } else { Ok(nats) }
+}
+
+/// Scores as many tokens from `target` on as there are `nats`, each after a window of `window` tokens.
 fn score_windows(network: &mut Network, tokens: &[u32], target: usize, window: usize, nats: &mut [f32]) -> Result<()> {
     let rows = nats.len();
     network.restart(rows)?;
     network.run((0..window * rows).map(|place| tokens[target + place % rows + place / rows - window]))?;
     for (row, nats) in nats.iter_mut().enumerate() {
-        *nats = -decoding::log_probability(network.last_logits(row), tokens[target + row] as usize) as f32;
+        *nats = surprise(network.last_logits(row), tokens[target + row])?;
     }
     Ok(())
 }
 
-/// Streams side by side: stream s scores `span` tokens from `first + s * span` on.
+/// A batch of streams: stream s scores `span` tokens from `first + s * span` on.
 #[derive(Clone, Copy)]
 struct Streams<'t> {
     tokens: &'t [u32],
     first: usize,
     span: usize,
+    /// Whether the network has read all before the token before `first`. There is only one stream then.
+    is_carried: bool,
 }
 
 impl Streams<'_> {
-    /// Scores the tokens from `first` on, one for each of `nats`.
+    /// Scores as many tokens from `first` on as there are `nats`.
     fn score(self, network: &mut Network, nats: &mut [f32]) -> Result<()> {
-        let Self { tokens, first, span } = self;
+        let Self { tokens, first, span, is_carried } = self;
         let size = network.size();
         let streams = nats.len().div_ceil(span);
         let begin = |stream: usize| first + stream * span;
-        // A stream reads from so far before its first token; what lies before the text is read as token 0 and forgotten.
-        let warm_up = WARM_UP.min(begin(streams - 1));
+        // Each stream starts this far before its first token. Places before the text are read as token 0, then forgotten.
+        let warm_up = if is_carried { 1 } else { WARM_UP.min(begin(streams - 1)) };
         let fresh = vec![0.0; 2 * size.layers * size.hidden];
         let slice = (LOGITS / (streams * size.vocabulary)).max(1);
         let last = warm_up + span - 1;
-        network.restart(streams)?;
+        if !is_carried {
+            network.restart(streams)?;
+        }
         let mut time = 0;
         while time < last {
-            // Where the text begins inside the warm-up of some stream, that stream starts from zero there.
+            // If the text begins within the warm-up of a stream, the stream's state is zero there.
             for stream in (0..streams).filter(|&stream| begin(stream) + time == warm_up) {
                 network.set_state(stream, &fresh)?;
             }
@@ -210,11 +233,11 @@ impl Streams<'_> {
                 place.and_then(|place| tokens.get(place)).copied().unwrap_or(0)
             }))?;
             for (number, logits) in network.logits().chunks_exact(size.vocabulary).enumerate() {
-                // The logits after this token are about the next one.
+                // These logits predict the token after the one that was read.
                 let (stream, Some(read)) = place(number) else { continue };
                 let target = read + 1;
                 if target >= begin(stream) && target - first < nats.len() {
-                    nats[target - first] = -decoding::log_probability(logits, tokens[target] as usize) as f32;
+                    nats[target - first] = surprise(logits, tokens[target])?;
                 }
             }
             time = end;

@@ -1,4 +1,4 @@
-//! How a sample is written: decoding, the clock of temperatures, and where it ends.
+//! Writes one sample token by token: how a token is chosen, and where the sample ends.
 
 use decoding::{Decoding, Options, Rng};
 use model_card::{Decoder, Unit, Vocabulary};
@@ -8,17 +8,17 @@ use crate::Result;
 /// How samples are written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// How a token is chosen.
+    /// How the next token is chosen.
     pub options: Options,
-    /// The temperatures of one token after the other, over and over; none stands for the one in `options`.
+    /// Temperatures to cycle through, one per token. If empty, the temperature in `options` holds for all.
     pub cycle: Vec<f32>,
-    /// Characters to write.
+    /// Number of characters to write.
     pub length: usize,
-    /// Write on to the end of the word.
+    /// Finish the last word, even if that makes the sample longer than `length`.
     pub words: bool,
     /// A sample ends after any of these texts.
     pub stops: Vec<String>,
-    /// The seed; sample n draws from its stream n.
+    /// The random seed. Sample n draws from stream n of it.
     pub seed: u64,
 }
 
@@ -31,16 +31,16 @@ impl Default for Plan {
 /// Why a sample ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It has the length that was asked for.
+    /// It has reached its length.
     Length,
-    /// The model set a boundary between documents.
+    /// The model wrote a boundary between documents.
     Boundary,
-    /// A stop text was written.
+    /// It ends in a stop text.
     Stop,
 }
 
 impl End {
-    /// The reason in a word.
+    /// The reason in one word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Length => "length",
@@ -53,15 +53,16 @@ impl End {
 /// One token that was written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step<'w> {
-    /// The token; it is to be fed to the network unless the sample has ended.
+    /// The token. The network has to read it next, unless the sample has ended.
     pub token: u32,
-    /// The text that it completes: mostly one character; none in the middle of one, or several after broken bytes.
+    /// The text that the token completes: usually one character; empty inside a multi-byte character, and more than one
+    /// character after invalid bytes.
     pub text: &'w str,
-    /// Whether, and why, the sample ends here.
+    /// Why the sample ends here, if it does.
     pub end: Option<End>,
 }
 
-/// Writes one sample, a token at a time.
+/// Writes one sample token by token.
 #[derive(Debug, Clone)]
 pub struct Writer {
     decoding: Decoding,
@@ -75,15 +76,16 @@ pub struct Writer {
     words: bool,
     in_word: bool,
     stops: Vec<String>,
-    /// The end of what was written, as long as the longest stop text needs.
+    /// The end of the text so far, long enough to find the longest stop text in it.
     tail: String,
+    end: Option<End>,
 }
 
-/// A word that does not end is cut after so many characters beyond the length.
+/// With `words`, a word that goes on for this many characters beyond the length is cut.
 const LONGEST_WORD: usize = 64;
 
 impl Writer {
-    /// Begins sample number `stream` of a plan.
+    /// Begins sample number `stream`. A sample of length 0 has ended before its first token: see [`end`](Self::end).
     pub fn new(plan: &Plan, vocabulary: &Vocabulary, stream: u64) -> Result<Self> {
         let unknown = vocabulary.unknown().map(|token| token as usize);
         let excluded = plan.options.excluded.iter().copied().chain(unknown).collect();
@@ -104,10 +106,16 @@ impl Writer {
             in_word: false,
             stops: plan.stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
             tail: String::new(),
+            end: (plan.length == 0).then_some(End::Length),
         })
     }
 
-    /// Remembers a token of the prompt for the repetition penalty.
+    /// Why the sample has ended, if it has: nothing more may be written then.
+    pub fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// Counts a token that was not written here, such as one of the prompt, for the repetition penalty.
     pub fn remember(&mut self, token: u32) {
         self.decoding.remember(token as usize);
     }
@@ -115,14 +123,14 @@ impl Writer {
     /// Chooses the next token from its logits (V).
     pub fn write(&mut self, vocabulary: &Vocabulary, logits: &[f32]) -> Step<'_> {
         if let Some(&temperature) = self.cycle.get(self.tokens % self.cycle.len().max(1)) {
-            // Cannot fail: `new` has tried every one.
+            // Cannot fail: `new` has tried each of them.
             let _ = self.decoding.set_temperature(temperature);
         }
         let token = self.decoding.choose(logits, &mut self.rng) as u32;
         self.take(vocabulary, token)
     }
 
-    /// Writes a token that somebody else chose.
+    /// Writes a token that the caller chose.
     pub fn take(&mut self, vocabulary: &Vocabulary, token: u32) -> Step<'_> {
         self.tokens += 1;
         self.text.clear();
@@ -133,14 +141,14 @@ impl Writer {
         } else {
             self.text.push_str(self.decoder.push(vocabulary, token));
         }
-        end = end.or_else(|| self.count());
-        if end.is_some() && vocabulary.unit() == Unit::Byte {
+        self.end = end.or_else(|| self.count());
+        if self.end.is_some() && vocabulary.unit() == Unit::Byte {
             self.text.push_str(self.decoder.finish());
         }
-        Step { token, text: &self.text, end }
+        Step { token, text: &self.text, end: self.end }
     }
 
-    /// Counts what was just written, and says whether the sample ends with (or, between words, before) it.
+    /// Counts what was just written, and says whether the sample ends with it. Between words it may end before it.
     fn count(&mut self) -> Option<End> {
         if let Some(character) = self.text.chars().last() {
             let was_in_word = std::mem::replace(&mut self.in_word, character.is_alphanumeric());
@@ -175,11 +183,14 @@ impl Writer {
 mod tests {
     use super::*;
 
-    /// Writes `choices` under a plan until it ends.
+    /// Writes `choices` under a plan until the sample ends.
     fn write(vocabulary: &Vocabulary, plan: &Plan, choices: &str) -> (String, Option<End>) {
         let mut writer = Writer::new(plan, vocabulary, 0).unwrap();
         let mut text = String::new();
         for character in choices.chars() {
+            if writer.end().is_some() {
+                break;
+            }
             let token = if character == '|' {
                 vocabulary.boundary().unwrap()
             } else {
@@ -190,15 +201,12 @@ mod tests {
             let step = writer.write(vocabulary, &logits);
             assert_eq!(step.token, token);
             text.push_str(step.text);
-            if step.end.is_some() {
-                return (text, step.end);
-            }
         }
-        (text, None)
+        (text, writer.end())
     }
 
     #[test]
-    fn samples_end_where_the_plan_says() {
+    fn a_sample_ends_where_the_plan_says() {
         let vocabulary = Vocabulary::from_text(Unit::Char, "abc de.\u{e9}").with_boundary();
         let argmax = Options { temperature: 0.0, ..Options::default() };
         let plan = |length, words, stops: &[&str]| Plan {
@@ -209,6 +217,8 @@ mod tests {
             ..Plan::default()
         };
         let cases = [
+            (plan(0, false, &[]), "abcde", "", Some(End::Length)),
+            (plan(0, true, &[]), "abcde", "", Some(End::Length)),
             (plan(3, false, &[]), "abcde", "abc", Some(End::Length)),
             (plan(9, false, &[]), "abc", "abc", None),
             (plan(9, false, &[]), "ab|cd", "ab", Some(End::Boundary)),
@@ -224,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_without_an_end_is_cut() {
+    fn an_endless_word_is_cut() {
         let vocabulary = Vocabulary::from_text(Unit::Char, "ab");
         let plan = Plan {
             options: Options { temperature: 0.0, ..Options::default() },
@@ -237,18 +247,18 @@ mod tests {
     }
 
     #[test]
-    fn temperatures_take_turns() {
+    fn temperatures_alternate() {
         let vocabulary = Vocabulary::from_text(Unit::Char, "ab");
         let plan = Plan { cycle: vec![0.0, 1e30], length: 2000, ..Plan::default() };
         let mut writer = Writer::new(&plan, &vocabulary, 0).unwrap();
         let tokens: Vec<u32> = (0..2000).map(|_| writer.write(&vocabulary, &[1.0, 0.0]).token).collect();
-        assert!(tokens.iter().step_by(2).all(|&token| token == 0), "every other choice is the likeliest");
-        let daring = tokens.iter().skip(1).step_by(2).filter(|&&token| token == 1).count();
-        assert!((400..600).contains(&daring), "the others are even odds: {daring} of 1000");
+        assert!(tokens.iter().step_by(2).all(|&token| token == 0), "every other token is the most likely one");
+        let second = tokens.iter().skip(1).step_by(2).filter(|&&token| token == 1).count();
+        assert!((400..600).contains(&second), "the others are drawn at even odds: {second} of 1000");
     }
 
     #[test]
-    fn a_sample_that_ends_inside_a_character_says_so() {
+    fn an_unfinished_character_at_the_end_is_replaced() {
         let vocabulary = Vocabulary::new(Unit::Byte, [0xc3, 0xa9]).unwrap().with_boundary();
         let mut writer = Writer::new(&Plan::default(), &vocabulary, 0).unwrap();
         assert_eq!(writer.take(&vocabulary, 1).text, "");

@@ -1,17 +1,19 @@
-//! What the program `scrimshaw` refuses: each kind with its message and its exit code, and nothing left behind.
+//! What the program `scrimshaw` refuses, with which message and exit code, and that it leaves nothing behind.
 
 mod common;
 
 use std::{fs, process::Output};
 
-use common::{PROGRAM, command, data, scrimshaw, text, with_input};
+use common::{PROGRAM, command, data, not_numbers, scrimshaw, text, with_input};
 
-/// The program fails with this code and a message that holds this, and writes no text.
+/// The program fails with this code and a message that contains `part`, and writes no text.
 fn fails(output: &Output, code: i32, part: &str) {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{message}");
     assert!(message.contains(part), "{message:?} should say {part:?}");
-    assert!(!message.contains("panicked"), "{message}");
+    for accident in ["panicked", "internal error", "unexpected argument"] {
+        assert!(!message.contains(accident), "{message}");
+    }
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "a failure writes no text");
 }
 
@@ -23,8 +25,18 @@ fn what_cannot_be_used_is_refused_with_its_own_code() {
     let cases: &[(&[&str], i32, &str)] = &[
         (&["--model", &stateful, "--temperature", "NaN"], 2, "temperature of NaN"),
         (&["--model", &stateful, "--temperature", "-0.5"], 2, "temperature of -0.5"),
-        (&["--model", &stateful, "--no-such-flag"], 2, "--no-such-flag"),
-        (&[], 2, "--model"),
+        (&["--model", &stateful, "--interactive", "--json"], 2, "cannot be used with"),
+        (&["--model", &stateful, "--seed", "-1"], 2, "give a whole number"),
+        (&["--model", &stateful, "--length", "-5"], 2, "give a whole number"),
+        (&["--model", &stateful, "--threads", "100000"], 2, "give 1 to 1024"),
+        (&["--model", &stateful, "--temperature", "1", "info"], 2, "--temperature before `info`"),
+        (&["--model", &stateful, "--stop", "\\q"], 2, "`\\q` is not an escape"),
+        (&["--model", &stateful, "--stop", "sea\u{20ac}"], 3, "does not write character '\u{20ac}' (U+20AC)"),
+        (&["--model", &data("window"), "--stop", "\\n"], 3, "does not write character '\\n' (U+000A)"),
+        (&["--model", &data("bytes"), "--stop", "x"], 3, "does not write byte 0x78"),
+        // The unknown token stands for it in a prompt, but is never written.
+        (&["--model", &data("names"), "--stop", "z"], 3, "does not write character 'z' (U+007A)"),
+        (&[], 2, "no model: name one with --model"),
         (&["--model", &stateful, "--prompt", "Sea \u{e9}"], 3, "'\u{e9}' (U+00E9) at position 4"),
         (&["--model", &stateful, "--prompt", ""], 3, "nothing to continue"),
         (&["--model", "no/such/file.onnx"], 4, "no/such/file.onnx"),
@@ -46,6 +58,26 @@ fn what_cannot_be_used_is_refused_with_its_own_code() {
     for (arguments, code, part) in cases {
         fails(&scrimshaw(arguments), *code, part);
     }
+}
+
+#[test]
+fn a_bundle_replaces_an_earlier_one_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("output");
+    let bundle = |model: &str| scrimshaw(&["bundle", "--model", model, "--output", output.to_str().unwrap()]);
+    text(&bundle(&data("stateful")));
+    let first = fs::read(&output).unwrap();
+    text(&bundle(&data("window")));
+    assert!(fs::read(&output).unwrap() != first, "a bundle is replaced");
+    // Neither the model itself nor any other file is.
+    let window = fs::read(data("window")).unwrap();
+    let cases = [(&window[..], output.to_str().unwrap()), (b"my diary", &data("window")), (b"", &data("window"))];
+    for (kept, model) in cases {
+        fs::write(&output, kept).unwrap();
+        fails(&bundle(model), 5, "is not a program made by `bundle`, so it is not replaced; choose another name");
+        assert!(fs::read(&output).unwrap() == kept, "the file stays as it is");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
@@ -80,7 +112,29 @@ fn a_damaged_model_is_refused() {
     for (name, bytes, part) in damage {
         eprintln!("{name}");
         fs::write(&damaged, bytes).unwrap();
-        fails(&scrimshaw(&["--model", damaged.to_str().unwrap()]), 4, part);
+        let output = scrimshaw(&["--model", damaged.to_str().unwrap()]);
+        fails(&output, 4, part);
+        fails(&output, 4, "model.onnx");
+    }
+}
+
+#[test]
+fn a_model_that_computes_no_numbers_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.onnx");
+    for name in ["stateful", "window"] {
+        fs::write(&model, not_numbers(name)).unwrap();
+        let model = model.to_str().unwrap();
+        let forms: [&[&str]; 6] =
+            [&[], &["--count", "3"], &["--json"], &["--json=characters"], &["--explain"], &["--temperature", "0"]];
+        for form in forms {
+            // Longer than a test could wait for.
+            let words = ["--model", model, "--prompt", "abcdeh", "--seed", "1", "--length", "1000000000000"];
+            let output = scrimshaw(&[&words[..], form].concat());
+            fails(&output, 4, "logits that are not numbers");
+            fails(&output, 4, "model.onnx");
+        }
+        fails(&with_input(&["score", "--model", model], b"abcdeh"), 4, "logits that are not numbers");
     }
 }
 
@@ -95,62 +149,62 @@ fn a_damaged_bundle_is_refused() {
     let whole = folder.path().join("whole");
     text(&scrimshaw(&["bundle", "--model", &data("stateful"), "--output", whole.to_str().unwrap()]));
     let whole = fs::read(whole).unwrap();
-    let cases: [(&str, Damage, i32, &str); 5] = [
-        ("a changed byte of the model", |bytes| *bytes.iter_mut().nth_back(99).unwrap() ^= 1, 4, "checksum"),
+    let cases: [(&str, Damage, &str); 6] = [
+        ("a changed byte of the model", |bytes| *bytes.iter_mut().nth_back(99).unwrap() ^= 1, "checksum"),
         (
             "a trailer that claims 2 GB",
             |bytes| *bytes.iter_mut().nth_back(28).unwrap() = 0x80,
-            4,
             "shorter than the model",
         ),
-        ("a trailer of a later version", |bytes| *bytes.iter_mut().nth_back(15).unwrap() = 2, 4, "version"),
-        // Without its end nothing says that there ever was a model.
-        ("a lost end", |bytes| bytes.truncate(bytes.len() - 1), 2, "--model"),
-        ("something appended", |bytes| bytes.push(0), 2, "--model"),
+        ("a trailer of a later version", |bytes| *bytes.iter_mut().nth_back(15).unwrap() = 2, "version"),
+        ("a lost byte at the end", |bytes| bytes.truncate(bytes.len() - 1), "was cut short"),
+        ("a lost half of the model", |bytes| bytes.truncate(bytes.len() - 2000), "was cut short"),
+        ("something appended", |bytes| bytes.push(0), "was appended"),
     ];
-    for (number, (what, damage, code, part)) in cases.into_iter().enumerate() {
+    for (number, (what, damage, part)) in cases.into_iter().enumerate() {
         eprintln!("{what}");
         let mut bytes = whole.clone();
         damage(&mut bytes);
         let damaged = folder.path().join(number.to_string());
         fs::write(&damaged, bytes).unwrap();
         fs::set_permissions(&damaged, fs::Permissions::from_mode(0o755)).unwrap();
-        // A process that another test starts holds what was open for writing here until it is the program it will be.
+        // A process that another test has just forked keeps the file open for writing until it runs its own program.
         let output = loop {
             match command(&damaged, &[]).output() {
                 Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => sleep(Duration::from_millis(1)),
                 output => break output.unwrap(),
             }
         };
-        fails(&output, code, part);
+        fails(&output, 4, part);
     }
 }
 
-/// A limit on the size of files stands for the full disk: it fails the same call in the same place.
+/// A limit on the size of files stands for a full disk: the same call fails.
 #[cfg(unix)]
 #[test]
 fn a_bundle_that_does_not_fit_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let pirate = folder.path().join("pirate");
-    fs::write(&pirate, "the earlier one").unwrap();
+    text(&scrimshaw(&["bundle", "--model", &data("window"), "--output", pirate.to_str().unwrap()]));
+    let earlier = fs::read(&pirate).unwrap();
     let bundle = format!("bundle --model '{}' --output '{}'", data("stateful"), pirate.display());
     let script = format!("trap '' XFSZ; ulimit -f 100; exec '{PROGRAM}' {bundle}");
     fails(&command("sh", &["-c", &script]).output().unwrap(), 5, "cannot write");
-    assert_eq!(fs::read_to_string(&pirate).unwrap(), "the earlier one");
+    assert!(fs::read(&pirate).unwrap() == earlier, "the earlier bundle stays");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut command = command(PROGRAM, &["--model", &data("stateful")]);
+    let mut command = command(PROGRAM, &["--model", &data("stateful"), "--seed", "1"]);
     let output = command.stdout(full).output().unwrap();
     fails(&output, 5, "cannot write the output");
 }
 
 #[test]
-fn a_text_that_cannot_be_scored_says_where() {
+fn what_cannot_be_scored_is_reported_with_its_place() {
     let stateful = data("stateful");
     let invalid = b"the sea\nthe \xff land\n";
     fails(&with_input(&["score", "--top", "1", "--model", &stateful], invalid), 3, "not UTF-8 at byte 12 (line 2)");

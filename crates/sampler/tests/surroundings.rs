@@ -1,4 +1,4 @@
-//! The program `scrimshaw` and what it runs in: a terminal or none, little memory.
+//! The program `scrimshaw` with and without a terminal, and with a long input.
 
 #![cfg(target_os = "linux")]
 
@@ -6,39 +6,44 @@ mod common;
 
 use std::{
     fs,
-    io::Write,
+    io::{Read as _, Write as _},
     process::{Command, Stdio},
 };
 
 use common::{PROGRAM, data, text, with_input};
+use rustix::pty::{self, OpenptFlags};
 
-/// Begins every colour.
+/// Starts every colour.
 const ESCAPE: char = '\u{1b}';
 
-/// What a command line of a shell shows on a pseudo-terminal, with `input` typed; `None` without util-linux' `script`.
-fn in_terminal(line: &str, environment: &[(&str, &str)], input: &str) -> Option<String> {
-    let version = Command::new("script").arg("--version").output().ok()?;
-    if !String::from_utf8_lossy(&version.stdout).contains("util-linux") {
-        return None;
-    }
-    let mut script = Command::new("script")
-        .args(["--quiet", "--return", "--command", line, "/dev/null"])
+/// What a shell command shows on a terminal when `input` is typed.
+fn in_terminal(line: &str, environment: &[(&str, &str)], input: &str) -> String {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let keyboard_and_screen = pty::openpt(flags).unwrap();
+    pty::unlockpt(&keyboard_and_screen).unwrap();
+    let terminal = pty::ioctl_tiocgptpeer(&keyboard_and_screen, flags).unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", line])
         .env_remove("NO_COLOR")
         .env("TERM", "xterm")
         .envs(environment.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stdin(terminal.try_clone().unwrap())
+        .stdout(terminal.try_clone().unwrap())
+        .stderr(terminal)
         .spawn()
         .unwrap();
-    script.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = script.wait_with_output().unwrap();
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{line}: {shown}");
-    Some(shown)
+    let mut keyboard_and_screen = fs::File::from(keyboard_and_screen);
+    keyboard_and_screen.write_all(input.as_bytes()).unwrap();
+    let mut shown = Vec::new();
+    // Reading ends in an error once nobody has the terminal open.
+    let _ = keyboard_and_screen.read_to_end(&mut shown);
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    assert!(child.wait().unwrap().success(), "{line}: {shown}");
+    shown
 }
 
 #[test]
-fn a_terminal_has_colours_unless_they_are_refused() {
+fn a_terminal_has_colours_unless_the_user_refuses() {
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = folder.path().join("elsewhere").display().to_string();
     let lines = folder.path().join("text.txt");
@@ -57,33 +62,30 @@ fn a_terminal_has_colours_unless_they_are_refused() {
         (interactive.clone(), &[("NO_COLOR", "1")], "q\n", false),
         (explain.clone(), &[("NO_COLOR", "")], "", true),
         (explain.clone(), &[("TERM", "dumb")], "", false),
-        // Each stream for itself: what goes into a file has none, whatever the other is.
+        // Each stream on its own: a file gets no colours, whatever the other stream is.
         (format!("{explain} > '{elsewhere}'; cat '{elsewhere}'"), plain, "", false),
         (format!("{score} > '{elsewhere}'; cat '{elsewhere}'"), plain, "", false),
         (format!("{interactive} 2> '{elsewhere}'; cat '{elsewhere}'"), plain, "q\n", false),
         (format!("{interactive} > '{elsewhere}'"), plain, "q\n", true),
     ];
     for (line, environment, input, coloured) in cases {
-        let Some(shown) = in_terminal(&line, environment, input) else {
-            eprintln!("skipped: there is no util-linux script to make a terminal");
-            return;
-        };
+        let shown = in_terminal(&line, environment, input);
         assert!(shown.len() > 20, "{line} shows something: {shown:?}");
         assert_eq!(shown.contains(ESCAPE), coloured, "{line} with {environment:?}: {shown:?}");
     }
 }
 
 #[test]
-fn what_is_marked_is_marked_with_and_without_colours() {
+fn surprising_characters_are_marked_with_and_without_colours() {
     let score = format!("printf 'the sea\\n' | '{PROGRAM}' score --model '{}' --top 1 --mark 0", data("stateful"));
-    let Some(coloured) = in_terminal(&score, &[], "") else { return };
-    let plain = in_terminal(&score, &[("NO_COLOR", "1")], "").unwrap();
+    let coloured = in_terminal(&score, &[], "");
+    let plain = in_terminal(&score, &[("NO_COLOR", "1")], "");
     // Every character but the first, which has no score.
     assert_eq!(coloured.matches("\u{1b}[1;7;31m").count(), 8, "{coloured:?}");
     assert!(!coloured.contains('^') && plain.contains("^^^^^^^^"), "{plain:?}");
 }
 
-/// The most memory that a scorer has held once it has read all of a text, in KiB.
+/// Peak memory of a scorer that has read a text, in KiB.
 fn peak(arguments: &[&str], pieces: impl Iterator<Item = String>) -> u64 {
     let mut child = Command::new(PROGRAM)
         .args(["score", "--threads", "1"])
@@ -97,7 +99,7 @@ fn peak(arguments: &[&str], pieces: impl Iterator<Item = String>) -> u64 {
     for piece in pieces {
         input.write_all(piece.as_bytes()).unwrap();
     }
-    // The program still waits for the end of its input; all but what a pipe holds has been read.
+    // The program still waits for the end of its input, and has read all but what the pipe holds.
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     drop(input);
     assert!(child.wait().unwrap().success(), "{arguments:?}");
@@ -108,17 +110,17 @@ fn peak(arguments: &[&str], pieces: impl Iterator<Item = String>) -> u64 {
 #[test]
 fn a_longer_text_takes_no_more_memory() {
     let (names, window) = (data("names"), data("window"));
-    // Which model, flags, what is repeated, and how often in a short text, which fills pipe, buffer and a block of scores.
+    // Model, flags, the text that is repeated, and how often in a short text, which fills the pipe, the chunks read ahead and a block.
     let cases: [(&str, &[&str], &str, usize); 4] = [
-        (&names, &["--top", "20"], "bella\nnoemi\nalma\n", 20_000),
-        (&names, &["--total"], "bellanoemialma", 25_000),
-        // Not a character of these lines is known: nothing is ever complete, and nothing may pile up.
-        (&window, &["--skip-unknown"], "\n\n\n\n\n\n\n\n", 20_000),
-        (&window, &["--skip-unknown", "--top", "20"], "xyzxyz\nxyz", 20_000),
+        (&names, &["--top", "20"], "bella\nnoemi\nalma\n", 60_000),
+        (&names, &["--total"], "bellanoemialma", 75_000),
+        // No character of these lines is known, so no line is ever complete; nothing may pile up.
+        (&window, &["--skip-unknown"], "\n\n\n\n\n\n\n\n", 120_000),
+        (&window, &["--skip-unknown", "--top", "20"], "xyzxyz\nxyz", 90_000),
     ];
     for (model, flags, piece, count) in cases {
         let arguments = [&["--model", model], flags].concat();
-        // One character that is known comes first.
+        // One known character comes first.
         let pieces = |count| ["a".to_string()].into_iter().chain((0..count / 100).map(|_| piece.repeat(100)));
         let [short, long] = [count, 3 * count].map(|count| peak(&arguments, pieces(count)));
         // Four bytes a character would be 2.6 MiB, a line kept as such many more.

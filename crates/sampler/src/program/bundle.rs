@@ -1,18 +1,17 @@
-//! Writes a copy of this program with a model in it.
+//! Writes a copy of this program that contains a model.
 
 use std::path::Path;
 
 use sampler::{Engine, Model, bundle as bundled};
 
-use super::Failure;
+use super::{failure::Failure, output::notice};
 
-/// The model is opened first: a program with a model that it cannot use is of no use.
+/// Opens the model first, so that no program is made with a model that does not work.
 pub fn bundle(model: &[u8], output: &Path) -> Result<(), Failure> {
     Model::from_bytes(model, &Engine::default())?;
-    let program = std::env::current_exe().map_err(|error| {
-        Failure::Usage(format!("this system does not say where the program's own file is: {error}"))
-    })?;
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::Usage(format!("cannot find this program's own file: {error}")))?;
     bundled::write(&program, model, output)?;
-    eprintln!("wrote {}: start it, it needs nothing else", output.display());
+    notice(&format!("wrote {}, which runs on its own", output.display()));
     Ok(())
 }

@@ -1,20 +1,20 @@
-//! Colours, where they are wanted, and the columns that a character takes.
+//! Colours for terminals, and the width of characters there.
 
 use std::{env, ffi::OsString, io::IsTerminal};
 
-/// Whether a stream may be coloured: a terminal that is not dumb, and no `NO_COLOR` (no-color.org).
+/// Whether to colour a stream: it is a terminal, not a dumb one, and `NO_COLOR` (no-color.org) is not set.
 pub fn wanted(stream: &impl IsTerminal) -> bool {
     decide(stream.is_terminal(), |name| env::var_os(name))
 }
 
-/// What `wanted` says of a stream in an environment.
+/// The decision of `wanted` in an environment.
 fn decide(terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let refused = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = variable("TERM").is_some_and(|term| term == "dumb");
     terminal && !refused && !dumb
 }
 
-/// The background for a probability: red for the unlikely, over yellow, to green (of the 256-colour palette).
+/// The background for a probability, from red for unlikely through yellow to green (256-colour palette).
 pub fn of_probability(probability: f32) -> &'static str {
     match probability {
         p if p < 0.01 => "\u{1b}[30;48;5;203m",
@@ -25,13 +25,13 @@ pub fn of_probability(probability: f32) -> &'static str {
     }
 }
 
-/// Marks what is surprising.
+/// Starts a surprising character.
 pub const MARK: &str = "\u{1b}[1;7;31m";
 
-/// Ends any colour.
+/// Ends a colour.
 pub const END: &str = "\u{1b}[0m";
 
-/// A text that may stand in a table: what moves the cursor is replaced by a picture of it.
+/// Text for a table: characters that move the cursor are replaced by symbols.
 pub fn visible(text: &str) -> String {
     text.chars()
         .map(|character| match character {
@@ -44,7 +44,7 @@ pub fn visible(text: &str) -> String {
         .collect()
 }
 
-/// Columns of a terminal: two for the wide characters of East Asia and for emoji.
+/// Width in columns: two for wide East Asian characters and emoji.
 pub fn columns(text: &str) -> usize {
     let wide = |character: char| {
         matches!(u32::from(character),
@@ -59,14 +59,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_for_terminals_and_for_who_wants_them() {
+    fn terminals_are_coloured_unless_the_user_refuses() {
         let cases = [
             (true, None, None, true),
             (true, None, Some("xterm"), true),
             (false, None, Some("xterm"), false),
             (true, Some("1"), Some("xterm"), false),
             (true, Some("anything"), None, false),
-            // An empty NO_COLOR is none (no-color.org).
+            // An empty NO_COLOR counts as unset (no-color.org).
             (true, Some(""), Some("xterm"), true),
             (true, None, Some("dumb"), false),
         ];
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_the_cursor_is_shown_as_a_picture() {
+    fn characters_that_move_the_cursor_are_shown_as_symbols() {
         assert_eq!(visible("a\n\r\t\u{1b}[31m\u{9b}\u{7f}"), "a\u{21b5}\u{240d}\u{21e5}\u{b7}[31m\u{b7}\u{b7}");
         assert_eq!((columns("a\u{e9}"), columns("\u{6f22}\u{1f40b}")), (2, 4));
     }

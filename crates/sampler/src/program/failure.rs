@@ -1,19 +1,19 @@
-//! How the program fails: a message and an exit code.
+//! Errors of the program, each with a message and an exit code.
 
 use std::{io, path::PathBuf, process::ExitCode};
 
 use sampler::Error;
 
-/// Why the program ends early.
+/// Why the program failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The arguments make no sense. Exit code 2, as for the arguments that clap refuses.
+    /// The arguments are invalid. Exit code 2, which clap uses too.
     #[error("{0}")]
     Usage(String),
-    /// The text that was given cannot be used. Exit code 3.
+    /// The input text cannot be used. Exit code 3.
     #[error("{0}")]
     Input(String),
-    /// The model, the prompt or a file.
+    /// An error of the library.
     #[error(transparent)]
     Sampler(#[from] Error),
     /// The model's file cannot be used. Exit code 4.
@@ -27,13 +27,13 @@ pub enum Failure {
     /// The output cannot be written. Exit code 5.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
-    /// Nobody reads the output any more: no failure.
-    #[error("nobody reads the output")]
+    /// The reader of the output has closed it. That is not an error: exit code 0.
+    #[error("the output was closed")]
     BrokenPipe,
 }
 
 impl From<io::Error> for Failure {
-    /// For the output; errors of inputs are told with the input's name.
+    /// An error of the output. Errors of an input name it: [`Failure::Input`].
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe { Self::BrokenPipe } else { Self::Output(error) }
     }
@@ -46,17 +46,19 @@ impl From<decoding::Error> for Failure {
 }
 
 impl Failure {
-    /// The same, with the model's file named if that is what cannot be used and it is not named yet.
+    /// Adds the name of the model's file, if the model is what cannot be used.
     pub fn about(self, model: Option<PathBuf>) -> Self {
         match (self, model) {
             (
                 Self::Sampler(
                     source @ (Error::NotOnnx(_)
                     | Error::CutShort { .. }
+                    | Error::Oversized(_)
                     | Error::Opset { .. }
                     | Error::NoCard
                     | Error::Card(_)
                     | Error::Mismatch(_)
+                    | Error::NotNumbers
                     | Error::Engine(_)),
                 ),
                 Some(path),
@@ -65,13 +67,13 @@ impl Failure {
         }
     }
 
-    /// 2 for usage, 3 for a text, 4 for a model, 5 for an output.
+    /// 2 for usage, 3 for an input text, 4 for a model, 5 for an output.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::BrokenPipe => 0,
             Self::Usage(_) | Self::Sampler(Error::Options(_) | Error::Library(_) | Error::OtherBackend { .. }) => 2,
             Self::Input(_) | Self::Sampler(Error::Text(_) | Error::NothingFed) => 3,
-            Self::Output(_) | Self::Sampler(Error::Write { .. }) => 5,
+            Self::Output(_) | Self::Sampler(Error::Write { .. } | Error::NotABundle(_)) => 5,
             Self::Sampler(_) | Self::Model { .. } => 4,
         })
     }

@@ -1,13 +1,13 @@
-//! Shows the card.
+//! Shows the model card.
 
 use std::io::Write;
 
 use model_card::{Context, InputEncoding, ModelCard, Newlines, Normalisation, Unit};
 use sampler::{Engine, read_card};
 
-use super::{Failure, output::Output};
+use super::{escapes::printable, failure::Failure, output::Output};
 
-/// The card, as it is read by people or by programs.
+/// Prints the card as a table, or as JSON.
 pub fn info(model: &[u8], engine: &Engine, json: bool) -> Result<(), Failure> {
     let card = read_card(model)?;
     let mut output = Output::new();
@@ -15,7 +15,8 @@ pub fn info(model: &[u8], engine: &Engine, json: bool) -> Result<(), Failure> {
         writeln!(output, "{}", card.to_json())?;
     } else {
         for (name, value) in rows(&card, model.len(), engine) {
-            writeln!(output, "{name:14}{value}")?;
+            // The card is part of the model's file, which anybody may have made.
+            writeln!(output, "{name:14}{}", printable(&value))?;
         }
     }
     Ok(output.flush()?)
@@ -44,10 +45,14 @@ fn rows(card: &ModelCard, bytes: usize, engine: &Engine) -> Vec<(&'static str, S
     };
     let symbols: String = vocabulary.symbols().iter().take(200).filter_map(|&symbol| char::from_u32(symbol)).collect();
     let more = if vocabulary.symbols().len() > 200 { " \u{2026}" } else { "" };
+    let epochs = match provenance.epochs {
+        1 => "1 epoch".into(),
+        epochs => format!("{epochs} epochs"),
+    };
     let mut rows = vec![
         ("corpus", format!("{}, {} {unit}", provenance.dataset, provenance.tokens)),
         ("licence", provenance.licence.clone().unwrap_or_else(|| "not stated".into())),
-        ("recipe", format!("{}, {} epochs, seed {}", provenance.recipe, provenance.epochs, provenance.seed)),
+        ("recipe", format!("{}, {epochs}, seed {}", provenance.recipe, provenance.seed)),
         ("losses", if losses.is_empty() { "not measured".into() } else { losses.join(", ") }),
         ("vocabulary", format!("{} {unit}{boundary}{unknown}", vocabulary.symbols().len())),
         ("", format!("{symbols:?}{more}")),

@@ -1,11 +1,12 @@
-//! Samples and characters as JSON, one object a line.
-
-use std::io::Write;
+//! Texts and characters as JSON, one object per line.
 
 use sampler::{Plan, Sample, Sampler};
 use serde::Serialize;
 
-use super::{Failure, explain::Candidates, output::Output, write};
+use super::{candidates::Candidates, failure::Failure, output::Output, prompt};
+
+/// Candidates listed for each character.
+const ALTERNATIVES: usize = 5;
 
 #[derive(Serialize)]
 struct SampleObject<'s> {
@@ -14,7 +15,7 @@ struct SampleObject<'s> {
     text: &'s str,
     characters: usize,
     end: &'static str,
-    /// The one in force, or all that take turns.
+    /// The temperature, or the list that is cycled through.
     temperature: Temperature<'s>,
     seed: u64,
 }
@@ -22,34 +23,34 @@ struct SampleObject<'s> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Temperature<'s> {
-    One(f32),
-    Turns(&'s [f32]),
+    Constant(f32),
+    Cycle(&'s [f32]),
 }
 
 #[derive(Serialize)]
 struct CharacterObject<'s> {
     text: &'s str,
-    /// The model's own, whatever the temperature.
+    /// The model's own probability, before temperature and filters.
     probability: f32,
-    alternatives: Vec<Alternative>,
+    alternatives: Vec<Alternative<'s>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     end: Option<&'static str>,
 }
 
 #[derive(Serialize)]
-struct Alternative {
-    text: String,
+struct Alternative<'s> {
+    text: &'s str,
     probability: f32,
 }
 
-/// One object for a sample.
+/// Writes one object for a sample.
 pub fn sample(output: &mut Output, plan: &Plan, prompt: &str, sample: &Sample) -> Result<(), Failure> {
     let temperature = if plan.cycle.is_empty() {
-        Temperature::One(plan.options.temperature)
+        Temperature::Constant(plan.options.temperature)
     } else {
-        Temperature::Turns(&plan.cycle)
+        Temperature::Cycle(&plan.cycle)
     };
-    let object = SampleObject {
+    output.json_line(&SampleObject {
         sample: sample.index,
         prompt,
         text: &sample.text,
@@ -57,36 +58,26 @@ pub fn sample(output: &mut Output, plan: &Plan, prompt: &str, sample: &Sample) -
         end: sample.end.name(),
         temperature,
         seed: plan.seed,
-    };
-    line(output, &object)
+    })
 }
 
-/// One object for each token that is written (in a byte model, a byte), with the five likeliest.
+/// Writes one object for each token (in a byte model, a byte), with the five most likely ones.
 pub fn characters(sampler: &mut Sampler, plan: &Plan, prompt: &str, output: &mut Output) -> Result<(), Failure> {
-    let mut writer = write::writer(sampler, plan, prompt)?;
+    let mut writer = prompt::writer(sampler, plan, prompt)?;
     let mut candidates = Candidates::default();
-    let mut ended = plan.length == 0;
-    while !ended {
-        candidates.look(sampler, 5)?;
+    while writer.end().is_none() {
+        candidates.update(sampler, ALTERNATIVES)?;
         let step = sampler.write(&mut writer)?;
-        ended = step.end.is_some();
-        let alternatives = candidates
-            .likeliest
-            .iter()
-            .map(|(text, probability)| Alternative { text: text.clone(), probability: *probability });
-        let object = CharacterObject {
+        let alternatives = candidates.likeliest.iter().map(|(text, probability)| {
+            let probability = *probability;
+            Alternative { text, probability }
+        });
+        output.json_line(&CharacterObject {
             text: step.text,
             probability: candidates.probability(step.token),
             alternatives: alternatives.collect(),
             end: step.end.map(sampler::End::name),
-        };
-        line(output, &object)?;
+        })?;
     }
     Ok(())
-}
-
-/// One object a line.
-pub fn line(output: &mut Output, object: &impl Serialize) -> Result<(), Failure> {
-    serde_json::to_writer(&mut *output, object).map_err(std::io::Error::from)?;
-    Ok(output.write_all(b"\n")?)
 }

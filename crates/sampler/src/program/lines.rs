@@ -1,133 +1,183 @@
-//! Reads a text line by line in constant memory, and turns lines into tokens.
+//! Reads a text line by line in constant memory. Says when the next line is not there yet.
 
 use std::{
-    borrow::Cow,
-    io::{BufRead, Read},
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
+    thread,
+    time::{Duration, Instant},
 };
 
-use model_card::{ModelCard, Unit};
+use super::failure::Failure;
 
-use super::Failure;
-
-/// A longer line is taken in pieces.
+/// Longer lines are split into pieces.
 const LONGEST: usize = 1 << 16;
 
-/// A line, or a piece of a very long one, with its end.
+/// Bytes read at once.
+const CHUNK: usize = 1 << 16;
+
+/// Chunks that are read ahead from a pipe.
+const CHUNKS_AHEAD: usize = 8;
+
+/// How long a line that was read may wait for more input, so that many lines are scored together.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// A line with its line end, or a piece of a very long line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// From 1.
+    /// Line number, from 1.
     pub number: u64,
-    /// Where it begins in the file, in bytes.
+    /// Offset in the text, in bytes.
     pub offset: u64,
-    /// What stands there.
+    /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    Line(Line),
+    /// There is no complete line yet. The next call waits for one.
+    Waiting,
+    End,
+}
+
 /// The lines of a text.
-pub struct Lines<R> {
-    reader: R,
+pub struct Lines {
+    input: Input,
     name: String,
     number: u64,
     offset: u64,
-    rest: Vec<u8>,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that were returned already.
+    start: usize,
+    has_ended: bool,
 }
 
-impl<R: BufRead> Lines<R> {
-    /// The lines of what is read; `name` is for messages.
-    pub fn new(reader: R, name: String) -> Self {
-        Self { reader, name, number: 1, offset: 0, rest: Vec::new() }
+enum Input {
+    /// A file, where the next bytes are always there.
+    File(Box<dyn Read>),
+    /// A pipe or terminal, which a thread reads.
+    Stream {
+        chunks: Receiver<io::Result<Vec<u8>>>,
+        /// Until when a line may wait for more. `None` if no line is waiting.
+        deadline: Option<Instant>,
+    },
+}
+
+impl Lines {
+    /// Opens a text; `-` is standard input.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let failed = |error| Failure::Input(format!("cannot read {name}: {error}"));
+        if path == Path::new("-") {
+            return Self::stream(io::stdin(), "standard input".into());
+        }
+        if path.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        let file = File::open(path).map_err(failed)?;
+        if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            Ok(Self::new(Input::File(Box::new(file)), name))
+        } else {
+            Self::stream(file, name)
+        }
     }
 
-    /// The next line. A piece ends before an ASCII character, where normalisation may be cut.
-    pub fn next(&mut self) -> Result<Option<Line>, Failure> {
-        let mut bytes = std::mem::take(&mut self.rest);
-        let room = LONGEST - bytes.len();
-        let read = self.reader.by_ref().take(room as u64).read_until(b'\n', &mut bytes);
-        let read = read.map_err(|error| Failure::Input(format!("cannot read {}: {error}", self.name)))?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        let line = Line { number: self.number, offset: self.offset, bytes: Vec::new() };
-        if bytes.ends_with(b"\n") {
-            self.number += 1;
-        } else if read == room {
-            let cut = bytes.iter().rposition(u8::is_ascii).filter(|&cut| cut > 0);
-            let cut = cut.or_else(|| bytes.iter().rposition(|byte| byte & 0xc0 != 0x80).filter(|&cut| cut > 0));
-            self.rest = bytes.split_off(cut.unwrap_or(bytes.len()));
-        }
-        self.offset += bytes.len() as u64;
-        Ok(Some(Line { bytes, ..line }))
+    fn stream(input: impl Read + Send + 'static, name: String) -> Result<Self, Failure> {
+        let (sender, chunks) = mpsc::sync_channel(CHUNKS_AHEAD);
+        let thread = thread::Builder::new().spawn(move || read_chunks(input, &sender));
+        thread.map_err(|error| Failure::Input(format!("cannot start a thread that reads {name}: {error}")))?;
+        Ok(Self::new(Input::Stream { chunks, deadline: None }, name))
     }
 
-    /// The name for messages.
+    fn new(input: Input, name: String) -> Self {
+        Self { input, name, number: 1, offset: 0, buffer: Vec::new(), start: 0, has_ended: false }
+    }
+
+    /// The next line. A piece of a line ends before an ASCII character, which normalisation does not join to others.
+    pub fn next(&mut self) -> Result<Next, Failure> {
+        loop {
+            let rest = &self.buffer[self.start..];
+            let line_end = rest.iter().take(LONGEST).position(|&byte| byte == b'\n');
+            let length = match line_end {
+                Some(place) => place + 1,
+                None if rest.len() >= LONGEST => piece(&rest[..LONGEST]),
+                None if !self.has_ended => {
+                    if self.read()? {
+                        continue;
+                    }
+                    return Ok(Next::Waiting);
+                }
+                None if rest.is_empty() => return Ok(Next::End),
+                None => rest.len(),
+            };
+            let line = Line { number: self.number, offset: self.offset, bytes: rest[..length].to_vec() };
+            self.number += u64::from(line_end.is_some());
+            self.offset += length as u64;
+            self.start += length;
+            return Ok(Next::Line(line));
+        }
+    }
+
+    /// The text's name for messages.
     pub fn name(&self) -> &str {
         &self.name
     }
-}
 
-/// Turns lines into tokens.
-pub struct Encoder<'c> {
-    card: &'c ModelCard,
-    lossy: bool,
-    skip_unknown: bool,
-    /// Characters that were left out.
-    pub skipped: u64,
-}
-
-impl<'c> Encoder<'c> {
-    /// For a model; `lossy` takes bytes that are no UTF-8 as U+FFFD, `skip_unknown` leaves unknown characters out.
-    pub fn new(card: &'c ModelCard, lossy: bool, skip_unknown: bool) -> Self {
-        Self { card, lossy, skip_unknown, skipped: 0 }
-    }
-
-    /// The tokens of a line of the text `name`.
-    pub fn encode(&mut self, line: &Line, name: &str) -> Result<Vec<u32>, Failure> {
-        let vocabulary = &self.card.vocabulary;
-        if vocabulary.unit() == Unit::Byte && self.card.normalisation.is_identity() {
-            return line
-                .bytes
-                .iter()
-                .map(|&byte| u32::from(byte))
-                .filter_map(|byte| self.token(byte, line, name))
-                .collect();
-        }
-        let text = match std::str::from_utf8(&line.bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) if self.lossy => String::from_utf8_lossy(&line.bytes),
-            Err(error) => {
-                let place = line.offset + error.valid_up_to() as u64;
-                let message = format!("{name} is not UTF-8 at byte {place} (line {}); --lossy reads on", line.number);
-                return Err(Failure::Input(message));
+    /// Reads more into the buffer. Returns whether anything came, the end included.
+    fn read(&mut self) -> Result<bool, Failure> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        let failed = |error| Failure::Input(format!("cannot read {}: {error}", self.name));
+        match &mut self.input {
+            Input::File(file) => {
+                let read = file.by_ref().take(CHUNK as u64).read_to_end(&mut self.buffer);
+                self.has_ended = read.map_err(failed)? == 0;
             }
-        };
-        let text = self.card.normalisation.apply(&text);
-        match vocabulary.unit() {
-            Unit::Char => text.chars().filter_map(|character| self.token(character.into(), line, name)).collect(),
-            Unit::Byte => text.bytes().filter_map(|byte| self.token(byte.into(), line, name)).collect(),
+            Input::Stream { chunks, deadline } => {
+                let chunk = match *deadline {
+                    Some(deadline) => chunks.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+                    None => chunks.recv().map_err(RecvTimeoutError::from),
+                };
+                match chunk {
+                    Ok(chunk) => {
+                        self.buffer.extend_from_slice(&chunk.map_err(failed)?);
+                        deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
+                    }
+                    Err(RecvTimeoutError::Timeout) => {
+                        *deadline = None;
+                        return Ok(false);
+                    }
+                    Err(RecvTimeoutError::Disconnected) => self.has_ended = true,
+                }
+            }
         }
+        Ok(true)
     }
+}
 
-    /// The token of a symbol. In a model of documents that knows no line ends, a line is a document.
-    fn token(&mut self, symbol: u32, line: &Line, name: &str) -> Option<Result<u32, Failure>> {
-        let vocabulary = &self.card.vocabulary;
-        let line_end = symbol == u32::from('\n') && vocabulary.symbols().binary_search(&symbol).is_err();
-        if let Some(boundary) = vocabulary.boundary().filter(|_| line_end) {
-            return Some(Ok(boundary));
-        }
-        if let Some(token) = vocabulary.id(symbol) {
-            return Some(Ok(token));
-        }
-        if self.skip_unknown {
-            self.skipped += 1;
-            return None;
-        }
-        let shown = match (vocabulary.unit(), char::from_u32(symbol)) {
-            (Unit::Char, Some(character)) => format!("character {character:?} (U+{symbol:04X})"),
-            _ => format!("byte {symbol:#04x}"),
+/// Length of the next piece of a long line.
+fn piece(bytes: &[u8]) -> usize {
+    let last = |is_start: fn(&u8) -> bool| bytes.iter().rposition(is_start).filter(|&place| place > 0);
+    last(u8::is_ascii).or_else(|| last(|byte| byte & 0xc0 != 0x80)).unwrap_or(bytes.len())
+}
+
+/// Sends what is read until the end, an error, or the receiver is gone.
+fn read_chunks(mut input: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let chunk = match input.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(length) => Ok(buffer[..length].to_vec()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
         };
-        let message =
-            format!("{shown} in {name}, line {}, is unknown to the model; --skip-unknown leaves it out", line.number);
-        Some(Err(Failure::Input(message)))
+        let failed = chunk.is_err();
+        if sender.send(chunk).is_err() || failed {
+            return;
+        }
     }
 }
 
@@ -135,19 +185,33 @@ impl<'c> Encoder<'c> {
 mod tests {
     use super::*;
 
+    fn lines(mut lines: Lines) -> Vec<Line> {
+        let mut found = Vec::new();
+        loop {
+            match lines.next().unwrap() {
+                Next::Line(line) => found.push(line),
+                Next::Waiting => {}
+                Next::End => return found,
+            }
+        }
+    }
+
     #[test]
-    fn lines_keep_their_ends_and_long_ones_come_in_pieces() {
+    fn lines_keep_their_ends_and_long_lines_come_in_pieces() {
         let long = format!("{}\u{e9}\n", "ab ".repeat(50_000));
         let text = format!("one\r\n\ntwo\n{long}{}last", "\u{4e16}".repeat(60_000));
-        let mut lines = Lines::new(text.as_bytes(), "text".into());
-        let mut pieces = Vec::new();
-        while let Some(line) = lines.next().unwrap() {
+        let input = io::Cursor::new(text.clone());
+        let from_file = lines(Lines::new(Input::File(Box::new(input.clone())), "text".into()));
+        let from_stream = lines(Lines::stream(input, "text".into()).unwrap());
+        assert_eq!(from_file, from_stream);
+        let mut offset = 0;
+        for line in &from_file {
             assert!(line.bytes.len() <= LONGEST);
             assert!(std::str::from_utf8(&line.bytes).is_ok(), "cut inside a character at {}", line.offset);
-            assert_eq!(line.offset as usize, pieces.iter().map(|line: &Line| line.bytes.len()).sum::<usize>());
-            pieces.push(line);
+            assert_eq!(line.offset, offset);
+            offset += line.bytes.len() as u64;
         }
-        assert_eq!(pieces.iter().map(|line| line.number).collect::<Vec<_>>(), [1, 2, 3, 4, 4, 4, 5, 5, 5]);
-        assert_eq!(pieces.iter().flat_map(|line| line.bytes.clone()).collect::<Vec<_>>(), text.as_bytes());
+        assert_eq!(from_file.iter().map(|line| line.number).collect::<Vec<_>>(), [1, 2, 3, 4, 4, 4, 5, 5, 5]);
+        assert_eq!(from_file.iter().flat_map(|line| line.bytes.clone()).collect::<Vec<_>>(), text.as_bytes());
     }
 }

@@ -1,8 +1,12 @@
-//! The program: arguments, then a validated command, then one function a command.
+//! The program: arguments become a validated command, and each command is one function.
 
 mod arguments;
 mod bundle;
+mod candidates;
 mod colour;
+mod config;
+mod encoder;
+mod escapes;
 mod explain;
 mod failure;
 mod info;
@@ -11,61 +15,96 @@ mod json;
 mod lines;
 mod output;
 mod prompt;
+mod report;
 mod score;
+mod validate;
 mod write;
 
 use std::path::Path;
 
-use sampler::{Engine, Model, Network, bundle as bundled, read_file};
+use sampler::{Engine, Model, Network, Scorer, bundle as bundled, read_file};
 
 pub use arguments::Arguments;
 pub use failure::Failure;
 
-use arguments::{Action, Command};
+use config::{Action, Command};
+use validate::validate;
 
-/// Does what the arguments ask for.
-pub fn run(command: Command) -> Result<(), Failure> {
-    let Command { engine, threads, model, action } = command;
+/// Does what the arguments say.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Command { engine, threads, model, action } = validate(arguments)?;
     let bytes = model_bytes(model.as_deref())?;
     act(&engine, threads, &bytes, action).map_err(|failure| failure.about(model))
 }
 
+/// Prints the message of a failure. It may quote a model's file, so control characters are escaped.
+pub fn print_failure(failure: &Failure) {
+    output::notice(&format!("scrimshaw: {}", escapes::printable(&failure.to_string())));
+}
+
 fn act(engine: &Engine, threads: usize, bytes: &[u8], action: Action) -> Result<(), Failure> {
+    let networks = networks(&action, threads);
     match action {
         Action::Bundle(output) => bundle::bundle(bytes, &output),
         Action::Info { json } => info::info(bytes, engine, json),
         Action::Write(config) => engine.within(|| {
-            let model = open(bytes, engine, config.stateful)?;
-            let helpers = helpers(bytes, &model, if config.count > 1 { threads } else { 1 })?;
+            let (model, helpers) = open(bytes, engine, config.stateful, networks)?;
             write::write(model, helpers, &config)
         }),
         Action::Score(config) => engine.within(|| {
-            let model = open(bytes, engine, config.stateful)?;
-            let helpers = helpers(bytes, &model, threads)?;
+            let (model, helpers) = open(bytes, engine, config.stateful, networks)?;
             score::score(model, helpers, &config)
         }),
     }
 }
 
-fn open(bytes: &[u8], engine: &Engine, stateful: bool) -> Result<Model, Failure> {
+/// How many networks there is work for, one per thread.
+fn networks(action: &Action, threads: usize) -> usize {
+    match action {
+        Action::Bundle(_) | Action::Info { .. } => 1,
+        Action::Write(config) => threads.min(config.count),
+        Action::Score(_) => threads.min(Scorer::MAX_NETWORKS),
+    }
+}
+
+/// Opens a model, and the networks that help it.
+fn open(bytes: &[u8], engine: &Engine, stateful: bool, networks: usize) -> Result<(Model, Vec<Network>), Failure> {
     let mut model = Model::from_bytes(bytes, engine)?;
     if stateful {
         model.carry_state();
     }
-    Ok(model)
+    let helper = |_| Network::open(bytes, model.card.size, engine);
+    let helpers = (1..networks).map(helper).collect::<Result<_, _>>()?;
+    Ok((model, helpers))
 }
 
-/// Networks that share the work of a model, one a thread.
-fn helpers(bytes: &[u8], model: &Model, threads: usize) -> Result<Vec<Network>, Failure> {
-    let open = |_| Network::open(bytes, model.card.size, model.network.engine());
-    Ok((1..threads).map(open).collect::<Result<_, _>>()?)
-}
-
-/// The named model, or the one that this program carries.
+/// Reads the named model, or the one in this program.
 fn model_bytes(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
     if let Some(path) = path {
         return Ok(read_file(path)?);
     }
-    let carried = std::env::current_exe().ok().map(|program| bundled::read(&program)).transpose()?.flatten();
-    carried.ok_or_else(|| Failure::Usage("no model: name one with --model FILE".into()))
+    let own = std::env::current_exe().ok().map(|program| bundled::read(&program)).transpose()?.flatten();
+    own.ok_or_else(|| Failure::Usage("no model: name one with --model FILE".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_no_more_networks_than_can_work() {
+        let cases = [
+            ("scrimshaw --threads 64", 1),
+            ("scrimshaw --threads 64 --count 2", 2),
+            ("scrimshaw --threads 3 --count 9", 3),
+            ("scrimshaw --threads 64 --explain", 1),
+            ("scrimshaw --threads 1000 score", Scorer::MAX_NETWORKS),
+            ("scrimshaw --threads 2 score", 2),
+            ("scrimshaw --threads 64 info", 1),
+        ];
+        for (line, expected) in cases {
+            let command = validate(Arguments::parse_words(line.split(' ')).unwrap()).unwrap();
+            assert_eq!(networks(&command.action, command.threads), expected, "{line}");
+        }
+    }
 }

@@ -1,33 +1,66 @@
-//! The prompt: from the arguments, from standard input, or out of the card.
+//! The prompt and the stop texts, as the model reads and writes them.
 
 use std::io::Read;
 
-use sampler::{Model, Sampler};
+use model_card::Unit;
+use sampler::{Model, Plan, Sampler, Writer};
 
-use super::{Failure, arguments::Prompt};
+use super::{config::Prompt, escapes, failure::Failure};
 
-/// The prompt as the model will read it.
+/// The normalised prompt: from the arguments, from standard input or from the card.
 pub fn resolve(model: &Model, prompt: Option<&Prompt>) -> Result<String, Failure> {
     let text = match prompt {
         Some(Prompt::Text(text)) => text.clone(),
         Some(Prompt::StandardInput) => read_standard_input()?,
-        // A model of documents begins one.
+        // A model of documents starts a new one.
         None if model.card.vocabulary.boundary().is_some() => String::new(),
         None => model.card.seed_text.clone(),
     };
     let text = model.card.normalisation.apply(&text).into_owned();
-    // The first unknown character is named before anything is written.
+    // Names the first unknown character before anything is written.
     model.encode(&text)?;
     Ok(text)
 }
 
-/// Begins a text anew with the prompt.
+/// The normalised stop texts. A text that the model cannot write is refused.
+pub fn resolve_stops(model: &Model, stops: &[String]) -> Result<Vec<String>, Failure> {
+    let vocabulary = &model.card.vocabulary;
+    let resolve = |stop: &String| {
+        let text = model.card.normalisation.apply(stop).into_owned();
+        let symbols: Vec<u32> = match vocabulary.unit() {
+            Unit::Char => text.chars().map(u32::from).collect(),
+            Unit::Byte => text.bytes().map(u32::from).collect(),
+        };
+        if symbols.is_empty() {
+            return Err(Failure::Input(format!("--stop {stop:?} leaves no text to stop at; leave it out")));
+        }
+        let unwritten = symbols.into_iter().find(|symbol| vocabulary.symbols().binary_search(symbol).is_err());
+        unwritten.map_or(Ok(text), |symbol| {
+            let symbol = escapes::symbol(vocabulary.unit(), symbol);
+            let message = format!("--stop {stop:?} would never stop the text: this model does not write {symbol}");
+            Err(Failure::Input(message))
+        })
+    };
+    stops.iter().map(resolve).collect()
+}
+
+/// Starts a new text with the prompt.
 pub fn begin(sampler: &mut Sampler, prompt: &str) -> Result<(), Failure> {
     sampler.reset()?;
     sampler.feed(prompt)?;
-    // An empty text without a boundary has nothing to continue, and says so here.
+    // Fails if there is nothing to continue: an empty prompt without a boundary.
     sampler.logits()?;
     Ok(())
+}
+
+/// A writer that counts the prompt for the repetition penalty.
+pub fn writer(sampler: &Sampler, plan: &Plan, prompt: &str) -> Result<Writer, Failure> {
+    let vocabulary = &sampler.card().vocabulary;
+    let mut writer = Writer::new(plan, vocabulary, 0)?;
+    for token in vocabulary.encode(prompt).map_err(sampler::Error::Text)? {
+        writer.remember(token);
+    }
+    Ok(writer)
 }
 
 fn read_standard_input() -> Result<String, Failure> {

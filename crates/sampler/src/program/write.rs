@@ -2,70 +2,117 @@
 
 use std::{io::Write, ops::ControlFlow};
 
-use sampler::{Model, Network, Plan, Sample, Sampler, Writer, write_batch};
+use sampler::{Model, Network, Plan, Sample, Sampler, write_batch};
 
 use super::{
-    Failure,
-    arguments::{Form, WriteConfig},
-    explain, interactive, json,
-    output::Output,
+    config::{Form, WriteConfig},
+    explain,
+    failure::Failure,
+    interactive, json,
+    output::{Output, notice},
     prompt,
 };
 
-/// One text, or one for each temperature.
+/// The default separator of texts that have several lines: a line of its own.
+const SEPARATOR: &str = "\n-----\n";
+
+/// Writes one text, or several, for each temperature.
 pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) -> Result<(), Failure> {
     let prompt = prompt::resolve(&model, config.prompt.as_ref())?;
-    let mut output = Output::new();
-    for plan in &config.plans {
-        if config.plans.len() > 1 && config.form == Form::Plain {
-            output.flush()?;
-            eprintln!("----- temperature: {}", plan.options.temperature);
-        }
-        model = write_one(model, &mut helpers, config, plan, &prompt, &mut output)?;
+    let stops = prompt::resolve_stops(&model, &config.stops)?;
+    if let Some(seed) = config.shown_seed {
+        notice(&format!("seed {seed}; --seed repeats this text"));
     }
-    Ok(output.flush()?)
+    let shown = if config.hide_prompt { "" } else { &prompt };
+    let default_separator = if may_have_lines(&model, shown) { SEPARATOR } else { "\n" };
+    let mut texts = Texts {
+        output: Output::new(),
+        separator: config.separator.as_deref().unwrap_or(default_separator),
+        is_separator_due: false,
+    };
+    for plan in &config.plans {
+        let plan = Plan { stops: stops.clone(), ..plan.clone() };
+        if config.plans.len() > 1 && !matches!(config.form, Form::JsonSamples | Form::JsonCharacters) {
+            texts.separate()?;
+            texts.output.flush()?;
+            notice(&format!("temperature {}", plan.options.temperature));
+        }
+        model = if config.count > 1 {
+            write_samples(&mut model, &mut helpers, config, &plan, &prompt, |sample| match config.form {
+                Form::JsonSamples => json::sample(&mut texts.output, &plan, &prompt, &sample),
+                _ => texts.write(|output| Ok(write!(output, "{shown}{}", sample.text)?)),
+            })?;
+            model
+        } else {
+            write_one(model, config.form, &plan, &prompt, shown, &mut texts)?
+        };
+    }
+    texts.finish()
 }
 
-/// Under one plan. The model comes back.
+/// Whether a text can have more than one line.
+fn may_have_lines(model: &Model, shown: &str) -> bool {
+    shown.contains('\n') || model.card.vocabulary.symbols().binary_search(&u32::from('\n')).is_ok()
+}
+
+/// Texts on standard output, with a separator between them.
+struct Texts<'s> {
+    output: Output,
+    separator: &'s str,
+    is_separator_due: bool,
+}
+
+impl Texts<'_> {
+    /// Writes the separator, if there is a text before it.
+    fn separate(&mut self) -> Result<(), Failure> {
+        if std::mem::take(&mut self.is_separator_due) {
+            self.output.write_all(self.separator.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Writes one text, without a line end.
+    fn write(&mut self, text: impl FnOnce(&mut Output) -> Result<(), Failure>) -> Result<(), Failure> {
+        self.separate()?;
+        text(&mut self.output)?;
+        self.is_separator_due = true;
+        Ok(())
+    }
+
+    /// Ends the last text.
+    fn finish(mut self) -> Result<(), Failure> {
+        if self.is_separator_due {
+            self.output.write_all(b"\n")?;
+        }
+        Ok(self.output.flush()?)
+    }
+}
+
+/// Writes the only text of a plan. Returns the model.
 fn write_one(
-    mut model: Model,
-    helpers: &mut [Network],
-    config: &WriteConfig,
+    model: Model,
+    form: Form,
     plan: &Plan,
     prompt: &str,
-    output: &mut Output,
+    shown: &str,
+    texts: &mut Texts<'_>,
 ) -> Result<Model, Failure> {
-    let shown = if config.hide_prompt { "" } else { prompt };
-    if config.count > 1 {
-        write_samples(&mut model, helpers, config, plan, prompt, |sample| match config.form {
-            Form::JsonSamples => json::sample(output, plan, prompt, &sample),
-            _ => Ok(writeln!(output, "{shown}{}", sample.text)?),
-        })?;
-        return Ok(model);
-    }
     let mut sampler = Sampler::new(model);
     prompt::begin(&mut sampler, prompt)?;
-    match config.form {
-        Form::Plain => write_plain(&mut sampler, plan, prompt, shown, output)?,
-        Form::Explained => explain::explain(&mut sampler, plan, prompt, output)?,
-        Form::Interactive => interactive::interact(&mut sampler, plan, prompt, shown, output)?,
-        Form::JsonCharacters => json::characters(&mut sampler, plan, prompt, output)?,
+    match form {
+        Form::Plain => texts.write(|output| write_plain(&mut sampler, plan, prompt, shown, output))?,
+        Form::Interactive => {
+            texts.write(|output| interactive::interact(&mut sampler, plan, prompt, shown, output))?;
+        }
+        // A table ends in an empty line, JSON in a line end.
+        Form::Explained => explain::explain(&mut sampler, plan, prompt, &mut texts.output)?,
+        Form::JsonCharacters => json::characters(&mut sampler, plan, prompt, &mut texts.output)?,
         Form::JsonSamples => {
             let sample = write_sample(&mut sampler, plan, prompt)?;
-            json::sample(output, plan, prompt, &sample)?;
+            json::sample(&mut texts.output, plan, prompt, &sample)?;
         }
     }
     Ok(sampler.into_model())
-}
-
-/// A writer that has seen the prompt.
-pub fn writer(sampler: &Sampler, plan: &Plan, prompt: &str) -> Result<Writer, Failure> {
-    let vocabulary = &sampler.card().vocabulary;
-    let mut writer = Writer::new(plan, vocabulary, 0)?;
-    for token in vocabulary.encode(prompt).map_err(sampler::Error::Text)? {
-        writer.remember(token);
-    }
-    Ok(writer)
 }
 
 fn write_plain(
@@ -76,29 +123,25 @@ fn write_plain(
     output: &mut Output,
 ) -> Result<(), Failure> {
     output.write_all(shown.as_bytes())?;
-    let mut writer = writer(sampler, plan, prompt)?;
-    let mut ended = plan.length == 0;
-    while !ended {
-        let step = sampler.write(&mut writer)?;
-        ended = step.end.is_some();
-        output.write_all(step.text.as_bytes())?;
+    let mut writer = prompt::writer(sampler, plan, prompt)?;
+    while writer.end().is_none() {
+        output.write_all(sampler.write(&mut writer)?.text.as_bytes())?;
     }
-    Ok(output.write_all(b"\n")?)
+    Ok(())
 }
 
 fn write_sample(sampler: &mut Sampler, plan: &Plan, prompt: &str) -> Result<Sample, Failure> {
-    let mut writer = writer(sampler, plan, prompt)?;
+    let mut writer = prompt::writer(sampler, plan, prompt)?;
     let mut text = String::new();
     loop {
-        let step = sampler.write(&mut writer)?;
-        text.push_str(step.text);
-        if let Some(end) = step.end {
+        if let Some(end) = writer.end() {
             return Ok(Sample { index: 0, text, end });
         }
+        text.push_str(sampler.write(&mut writer)?.text);
     }
 }
 
-/// Many samples; what goes wrong while they are shown ends the run.
+/// Writes many samples. The first failure of `show` ends it.
 fn write_samples(
     model: &mut Model,
     helpers: &mut [Network],

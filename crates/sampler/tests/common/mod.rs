@@ -1,4 +1,4 @@
-//! The real program and the models beside the tests.
+//! Runs the program, and finds the models beside the tests.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
@@ -34,6 +34,27 @@ pub fn with_input(arguments: &[&str], input: &[u8]) -> Output {
     // A program that has seen enough closes its input; what it says then is the test's business.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
+}
+
+/// Bytes in which one sequence, which must occur, is replaced by another of the same length.
+pub fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let place = bytes.windows(from.len()).position(|window| window == from).expect("the sequence occurs");
+    [&bytes[..place], to, &bytes[place + from.len()..]].concat()
+}
+
+/// The bytes of a model whose output bias is NaN.
+pub fn not_numbers(name: &str) -> Vec<u8> {
+    let mut bytes = std::fs::read(data(name)).unwrap();
+    // In `TensorProto`, the name (field 8), then the data (field 9) with its length, which is below 128 here.
+    let head = b"\x42\x04bias\x4a";
+    let start = bytes.windows(head.len()).position(|window| window == head).unwrap() + head.len() + 1;
+    let length = usize::from(bytes[start - 1]);
+    assert!(length < 128 && length.is_multiple_of(4));
+    for number in bytes[start..start + length].chunks_exact_mut(4) {
+        number.copy_from_slice(&f32::NAN.to_le_bytes());
+    }
+    bytes
 }
 
 /// The standard output of a program that succeeded.

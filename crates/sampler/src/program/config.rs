@@ -1,0 +1,78 @@
+//! Validated commands.
+
+use std::path::PathBuf;
+
+use sampler::{Engine, Plan};
+
+/// A validated command line.
+#[derive(Debug)]
+pub struct Command {
+    pub engine: Engine,
+    /// The most threads to use, each with a network of its own.
+    pub threads: usize,
+    /// `None` means the model in this program.
+    pub model: Option<PathBuf>,
+    pub action: Action,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Action {
+    Bundle(PathBuf),
+    Info { json: bool },
+    Write(WriteConfig),
+    Score(ScoreConfig),
+}
+
+/// How to write text.
+#[derive(Debug)]
+pub struct WriteConfig {
+    /// `None` means the card's seed text.
+    pub prompt: Option<Prompt>,
+    pub hide_prompt: bool,
+    /// One per temperature, without stop texts: these depend on the model.
+    pub plans: Vec<Plan>,
+    /// Stop texts as the user gave them, unescaped.
+    pub stops: Vec<String>,
+    /// Text between two texts. `None` means the default, which depends on the model.
+    pub separator: Option<String>,
+    /// The seed to show: one that was drawn and makes a difference.
+    pub shown_seed: Option<u64>,
+    /// Texts per temperature.
+    pub count: usize,
+    pub stateful: bool,
+    pub form: Form,
+}
+
+/// Where the prompt comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    Text(String),
+    StandardInput,
+}
+
+/// How the text is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Plain,
+    Explained,
+    Interactive,
+    JsonSamples,
+    JsonCharacters,
+}
+
+/// How to score texts.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct ScoreConfig {
+    /// `-` is standard input.
+    pub files: Vec<PathBuf>,
+    pub top: Option<usize>,
+    /// Bits.
+    pub mark: f32,
+    pub total: bool,
+    pub json: bool,
+    pub stateful: bool,
+    pub lossy: bool,
+    pub skip_unknown: bool,
+}

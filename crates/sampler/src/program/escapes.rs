@@ -1,0 +1,68 @@
+//! Escapes: control characters in messages, and the escapes that a user may type.
+
+use model_card::Unit;
+
+/// Text for a terminal: control characters are escaped, so that a model's file cannot move the cursor or change colours.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() { shown.extend(character.escape_default()) } else { shown.push(character) }
+    }
+    shown
+}
+
+/// A character or byte of a text, for a message.
+pub fn symbol(unit: Unit, symbol: u32) -> String {
+    match (unit, char::from_u32(symbol)) {
+        (Unit::Char, Some(character)) => format!("character {character:?} (U+{symbol:04X})"),
+        _ => format!("byte {symbol:#04x}"),
+    }
+}
+
+/// The text that an argument stands for: `\n`, `\t`, `\0` and `\\` are a line end, a tab, a NUL and a backslash.
+pub fn unescape(argument: &str) -> Result<String, String> {
+    let mut text = String::with_capacity(argument.len());
+    let mut characters = argument.chars();
+    while let Some(character) = characters.next() {
+        text.push(match character {
+            '\\' => match characters.next() {
+                Some('n') => '\n',
+                Some('t') => '\t',
+                Some('0') => '\0',
+                Some('\\') => '\\',
+                other => {
+                    let escape = other.map_or(String::new(), String::from);
+                    return Err(format!(
+                        "`\\{escape}` is not an escape; use \\n, \\t or \\0, and \\\\ for a backslash"
+                    ));
+                }
+            },
+            other => other,
+        });
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let cases = [("caf\u{e9} \u{1f40b}", "caf\u{e9} \u{1f40b}"), ("\u{1b}[31m\n\u{9b}", "\\u{1b}[31m\\n\\u{9b}")];
+        for (text, shown) in cases {
+            assert_eq!(printable(text), shown);
+        }
+    }
+
+    #[test]
+    fn arguments_are_unescaped() {
+        let cases = [("", ""), ("a b", "a b"), (r"\n\n", "\n\n"), (r"a\tb\0", "a\tb\0"), (r"\\n", "\\n")];
+        for (argument, text) in cases {
+            assert_eq!(unescape(argument).as_deref(), Ok(text), "{argument}");
+        }
+        for (argument, part) in [(r"a\x", r"`\x` is not"), ("a\\", r"`\` is not")] {
+            assert!(unescape(argument).unwrap_err().contains(part), "{argument}");
+        }
+    }
+}
