@@ -1,16 +1,15 @@
 //! Compares the exported graph with the trained network: the same text must give the same logits.
 //!
-//! candle-onnx 0.11 gets the layout of the LSTM's output wrong for batches above one, so it gets one text and `ort`
-//! two.
+//! candle-onnx 0.11 gets the layout of the LSTM's output wrong for batches above one, so it gets one text; the sampler,
+//! which runs its engine through `ort`, gets two.
 
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 use candle_onnx::onnx::ModelProto;
 use lstm::{CharLstm, Outputs, State};
-use ort::session::Session;
-use ort::value::TensorRef;
 use prost::Message;
+use sampler::{Engine, Network};
 
 use crate::{Checkpoint, Error, Result};
 
@@ -22,11 +21,11 @@ pub const TOLERANCE: f32 = 1e-4;
 pub struct Agreement {
     /// In candle-onnx, with one text.
     pub candle_onnx: f32,
-    /// In `ort`, with a batch of two texts.
+    /// The sampler's engine through `ort`, a batch of two texts.
     pub ort: f32,
 }
 
-/// Runs an ONNX file's `bytes` on the card's seed text in candle-onnx and in `ort`, from a state that is not zero.
+/// Evaluates an ONNX file's `bytes` on the card's seed text in candle-onnx and in the sampler, from a state that is not zero.
 pub fn compare(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<Agreement> {
     let card = &checkpoint.card;
     let ids = card
@@ -113,24 +112,33 @@ fn candle_onnx(network: &CharLstm, bytes: &[u8], ids: &[u32]) -> Result<f32> {
     expected.difference(&logits.map_err(engine)?, &hidden.map_err(engine)?, &cell.map_err(engine)?)
 }
 
+/// The network as the sampler runs it, through `ort`.
 fn ort(network: &CharLstm, bytes: &[u8], ids: &[u32]) -> Result<f32> {
     let reversed: Vec<u32> = ids.iter().rev().copied().collect();
     let expected = Expected::new(network, vec![ids.to_vec(), reversed])?;
-    let (sequence, shape) = expected.sequence();
-    let hidden: Vec<f32> = expected.state.hidden.flatten_all()?.to_vec1()?;
-    let cell: Vec<f32> = expected.state.cell.flatten_all()?.to_vec1()?;
-    let state = [network.size().layers, 2, network.size().hidden];
-    let run = || -> ort::Result<[Vec<f32>; 3]> {
-        ort::set_api(ort_rten::api());
-        let environment = ort::init().build()?;
-        let mut session = Session::builder(&environment)?.commit_from_memory(bytes)?;
-        let outputs = session.run(ort::inputs![
-            "ids" => TensorRef::from_array_view((shape, sequence.as_slice()))?,
-            "h" => TensorRef::from_array_view((state, hidden.as_slice()))?,
-            "c" => TensorRef::from_array_view((state, cell.as_slice()))?,
-        ])?;
-        let numbers = |name: &str| outputs[name].try_extract_tensor::<f32>().map(|(_, numbers)| numbers.to_vec());
-        Ok([numbers("logits")?, numbers("h_next")?, numbers("c_next")?])
+    let state = [&expected.state.hidden, &expected.state.cell].map(|part| part.flatten_all()?.to_vec1::<f32>());
+    let [hidden, cell] = state;
+    let (hidden, cell) = (hidden?, cell?); // (L, N, H)
+    let size = *network.size();
+    let run = || -> sampler::Result<[Vec<f32>; 3]> {
+        let mut network = Network::open(bytes, size, &Engine::default())?;
+        network.restart(2)?;
+        // The sampler keeps the state of one text after another, (2, L, H).
+        let parts = |text: usize| {
+            let layers = hidden.chunks_exact(2 * size.hidden).chain(cell.chunks_exact(2 * size.hidden));
+            layers.flat_map(move |layer| &layer[text * size.hidden..][..size.hidden]).copied().collect::<Vec<_>>()
+        };
+        (0..2).try_for_each(|text| network.set_state(text, &parts(text)))?;
+        let (sequence, _) = expected.sequence();
+        network.run(sequence.into_iter().map(|id| id as u32))?;
+        let states = [network.state(0)?, network.state(1)?];
+        let part = |part: usize| {
+            let layers = part * size.layers..(part + 1) * size.layers;
+            let layer =
+                |layer: usize| states.iter().flat_map(move |state| &state[layer * size.hidden..][..size.hidden]);
+            layers.flat_map(layer).copied().collect()
+        };
+        Ok([network.logits().to_vec(), part(0), part(1)])
     };
     let [logits, hidden, cell] = run().map_err(|error| Error::Engine { engine: "ort", message: error.to_string() })?;
     expected.difference(&logits, &hidden, &cell)
