@@ -10,8 +10,7 @@ use serde_json::json;
 
 use super::table::Table;
 use super::{machine, measure, median, peers};
-use crate::datasets;
-use crate::project::{Binaries, Project};
+use crate::project::Project;
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench prepare\n  \
@@ -35,7 +34,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What `corpus bench` measured.
+/// What the example `throughput` of `corpus` measured.
 #[derive(Deserialize, Serialize)]
 struct Ours {
     bytes: u64,
@@ -56,14 +55,14 @@ struct Loop {
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     let python = arguments.peers.python()?;
-    let binaries = project.build(&["corpus"], &[])?;
+    let program = project.example("corpus", "throughput", &[])?;
     let (mut ours, mut loops) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
-        let found: Ours = measure(&mut corpus(&binaries, arguments))?;
+        let found: Ours = measure(&mut throughput(&program, arguments))?;
         eprintln!("round {round}: {:.0} MB/s", found.megabytes_per_second);
         ours.push(found);
         if let Some(python) = python {
-            let found: Loop = measure(&mut python_loop(project, python)?)?;
+            let found: Loop = measure(&mut python_loop(project, python))?;
             eprintln!("round {round}: {:.1} MB/s in Python", found.megabytes_per_second);
             loops.push(found);
         }
@@ -88,22 +87,17 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn corpus(binaries: &Binaries, arguments: &Arguments) -> Command {
-    let mut command = binaries.command("corpus");
-    command.args(["bench", "--megabytes", &arguments.megabytes.to_string()]);
-    if let Some(folder) = &arguments.folder {
-        command.arg("--folder").arg(folder);
-    }
+fn throughput(program: &Path, arguments: &Arguments) -> Command {
+    let mut command = Command::new(program);
+    command.arg(arguments.megabytes.to_string()).args(&arguments.folder);
     command
 }
 
 /// Reads the embedded text, over and over: the loop's rate does not depend on the text.
-fn python_loop(project: &Project, python: &Path) -> Result<Command> {
+fn python_loop(project: &Project, python: &Path) -> Command {
     let mut command = peers::script(project, python, "prepare_text.py");
-    if let Some(dataset) = datasets::declared(project, datasets::DEFAULT)? {
-        command.args(datasets::locate(project, datasets::DEFAULT, &dataset)?);
-    }
-    Ok(command)
+    command.arg(project.root.join("datasets/sea-story/sea-story.txt"));
+    command
 }
 
 fn show(ours: &Ours, in_python: Option<&Loop>) {

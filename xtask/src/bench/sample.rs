@@ -117,7 +117,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
 }
 
 fn build(project: &Project, python: Option<&Path>) -> Result<Programs> {
-    let sampler = dist::make(project)?;
+    let sampler = dist::sampler(project)?;
     let features: &[&str] = if python.is_some() { &["onnxruntime"] } else { &[] };
     let character = project.example("ort-rten", "character", features)?;
     let library = python.map(|python| measure(&mut peers::script(project, python, "onnxruntime_library.py")));

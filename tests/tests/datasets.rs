@@ -4,7 +4,8 @@ mod common;
 
 use std::env;
 
-use common::{Place, skip};
+use common::Place;
+use end_to_end::skip;
 
 #[test]
 fn known_texts_have_their_figures() {

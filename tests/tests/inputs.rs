@@ -1,4 +1,4 @@
-//! What `corpus prepare` reads, in which order, and what it writes.
+//! What `carve prepare` reads, in which order, and what it writes.
 
 mod common;
 

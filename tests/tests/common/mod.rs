@@ -1,14 +1,34 @@
-//! What the tests share: a fresh folder, the real program, and skipping aloud.
+//! What the tests share: a fresh folder, `carve` at work on texts in it, and skipping aloud.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_corpus");
+/// The program under test, as a path.
+pub const BINARY: Binary = Binary;
+
+#[derive(Clone, Copy)]
+pub struct Binary;
+
+impl fmt::Display for Binary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", end_to_end::binary("carve").get_program().display())
+    }
+}
+
+impl AsRef<OsStr> for Binary {
+    fn as_ref(&self) -> &OsStr {
+        static PATH: LazyLock<OsString> = LazyLock::new(|| end_to_end::binary("carve").get_program().into());
+        &PATH
+    }
+}
 
 /// A folder that is removed when the test ends.
 pub struct Place(tempfile::TempDir);
@@ -30,7 +50,7 @@ impl Place {
         path
     }
 
-    /// Runs `corpus` in the folder.
+    /// Runs `carve` in the folder.
     pub fn corpus(&self, arguments: &[&str]) -> Output {
         Command::new(BINARY).args(arguments).current_dir(self.0.path()).output().unwrap()
     }
@@ -79,12 +99,6 @@ impl Place {
         assert_eq!(shards.len(), 1, "{shards:?}");
         shards[0].clone()
     }
-}
-
-/// Says that a test, or a part of it, is skipped, and why. With `SCRIMSHAW_STRICT=1` that is a failure.
-pub fn skip(reason: &str) {
-    assert!(std::env::var_os("SCRIMSHAW_STRICT").is_none_or(|strict| strict != "1"), "skipped: {reason}");
-    eprintln!("skipped: {reason}");
 }
 
 /// Asserts an exit code and what the message says.

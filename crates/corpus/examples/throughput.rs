@@ -1,5 +1,12 @@
-//! `corpus bench`.
+//! Makes a large text, prepares it, and prints what that took as one line of JSON.
+//!
+//!     cargo run --release -p corpus --example throughput -- 1000 /mnt/scratch
+//!
+//! The first argument is the megabytes (10^6 bytes) of text, the second the folder for the text and its shards while it
+//! lasts: the system's temporary one unless given.
 
+use std::env;
+use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -7,53 +14,24 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use corpus::prepare::{Options, prepare};
-use corpus::{Corpus, Error, Permutation};
+use corpus::{Corpus, Permutation};
 use serde_json::{Value, json};
 
-use super::print;
-
-/// Make a large text, prepare it, and print what that took as JSON.
-#[derive(Args)]
-pub struct Arguments {
-    /// Megabytes of text (10^6 bytes).
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    megabytes: u64,
-    /// Prepare this text rather than a made one.
-    #[arg(long, value_name = "PATH")]
-    input: Option<PathBuf>,
-    /// Where to put the text and the shards while it lasts; the system's temporary folder unless given.
-    #[arg(long, value_name = "DIR")]
-    folder: Option<PathBuf>,
-    /// Cores to use; all unless given.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-}
-
-/// Measures and prints.
-pub fn run(arguments: &Arguments) -> Result<(), Error> {
-    let parent = arguments.folder.clone().unwrap_or_else(std::env::temp_dir);
-    let unwritable = |source| Error::Write { path: parent.clone(), source };
-    let folder = tempfile::tempdir_in(&parent).map_err(unwritable)?;
-    let input = arguments.input.clone().unwrap_or_else(|| folder.path().join("text.txt"));
-    if arguments.input.is_none() {
-        make_text(&input, arguments.megabytes * 1_000_000).map_err(unwritable)?;
-    }
-    let unreadable = |source| Error::Read { path: input.clone(), source };
-    // The first read brings the file into the page cache, the second is the measure.
-    read(&input).map_err(unreadable)?;
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args_os().skip(1);
+    let megabytes: u64 = arguments.next().map_or(Ok(1000), |number| number.to_string_lossy().parse())?;
+    let folder = tempfile::tempdir_in(arguments.next().map_or_else(env::temp_dir, PathBuf::from))?;
+    let input = folder.path().join("text.txt");
+    make_text(&input, megabytes * 1_000_000)?;
+    // The first read brings the file into the page cache, the second is measured.
+    read(&input)?;
     let start = Instant::now();
-    let bytes = read(&input).map_err(unreadable)?;
+    let bytes = read(&input)?;
     let reading = start.elapsed();
 
-    let options = Options {
-        inputs: vec![input],
-        output: folder.path().join("shards"),
-        name: "bench".into(),
-        threads: arguments.threads,
-        ..Options::default()
-    };
+    let output = folder.path().join("shards");
+    let options = Options { inputs: vec![input], output, name: "throughput".into(), ..Options::default() };
     let start = Instant::now();
     let (report, memory) = watch_memory(|| prepare(&options, &mut |_| (), &AtomicBool::new(false)));
     let preparing = start.elapsed();
@@ -61,8 +39,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let start = Instant::now();
     Corpus::open(&options.output)?.verify()?;
     let verifying = start.elapsed();
-    print(&figures(bytes, [reading, preparing, verifying], memory, report.index.vocabulary.len()).to_string());
-    fs::remove_dir_all(&options.output).map_err(unwritable)
+    println!("{}", figures(bytes, [reading, preparing, verifying], memory, report.index.vocabulary.len()));
+    Ok(())
 }
 
 fn figures(
