@@ -1,4 +1,4 @@
-//! Where things are, and how the workspace's programs are built and run.
+//! The workspace on this machine: its folders, and how its programs are built and run.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use crate::protoc;
 /// Names a folder of programs that are already built; the tests set it, so that they test those.
 const BINARIES: &str = "SCRIMSHAW_BINARIES";
 
-/// A program ended with a code other than zero, having said why itself.
+/// A program failed and has said why itself.
 #[derive(Debug)]
 pub struct Failed {
     /// The code to pass on.
@@ -43,7 +43,7 @@ impl Project {
         Ok(Self { root: root.into(), artifacts })
     }
 
-    /// `cargo` in the workspace's root, with what a build may need.
+    /// `cargo` in the workspace's root, with the environment that a build needs.
     pub fn cargo(&self) -> Result<Command> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(&self.root);
@@ -53,7 +53,7 @@ impl Project {
 
     /// Builds a package's program of the same name in the release profile.
     ///
-    /// cargo's own progress goes to stderr: a first build takes minutes, a later one nothing.
+    /// Cargo shows its progress on stderr: a first build takes minutes.
     pub fn build(&self, package: &str, features: &[&str]) -> Result<Command> {
         let folder = if let Some(folder) = env::var_os(BINARIES) {
             PathBuf::from(folder)
@@ -85,7 +85,7 @@ impl Project {
         Ok(binaries.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION))
     }
 
-    /// The target triple that rustc builds for when it is not told.
+    /// The target triple that rustc builds for by default.
     pub fn host(&self) -> Result<String> {
         let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let version = output(Command::new(rustc).arg("-vV").current_dir(&self.root))?;
@@ -116,7 +116,7 @@ pub fn output(command: &mut Command) -> Result<String> {
 }
 
 fn code(status: std::process::ExitStatus) -> u8 {
-    // No code: a signal ended it, for which 1 says as much as any other.
+    // Without a code, a signal ended it.
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench prepare`: from a large text to shards, beside a loop over its characters in Python.
+//! `cargo xtask bench prepare`: times preparing a large text, and a loop over its characters in Python.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,13 +18,13 @@ use crate::project::Project;
                         cargo xtask bench prepare --peers peers/bin/python\n\n\
                         The temporary folder must have room for the text and its shards, twice the text's size.")]
 pub struct Arguments {
-    /// Megabytes (10^6 bytes) of text, which is made for it.
+    /// Megabytes (10^6 bytes) of text to generate.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     megabytes: u64,
-    /// Where the text and its shards lie while it lasts; the system's temporary folder unless given.
+    /// Folder for the text and its shards while they are needed [default: the system's temporary folder].
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
-    /// Times to prepare the text; the figures are medians over them.
+    /// How many times to prepare the text; the figures are medians.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     #[command(flatten)]
@@ -45,7 +45,7 @@ struct Ours {
     peak_anonymous_bytes: Option<f64>,
 }
 
-/// What the loop in Python took.
+/// What the loop in Python measured.
 #[derive(Deserialize, Serialize)]
 struct Loop {
     bytes: u64,
@@ -93,7 +93,7 @@ fn throughput(program: &Path, arguments: &Arguments) -> Command {
     command
 }
 
-/// Reads the embedded text, over and over: the loop's rate does not depend on the text.
+/// Reads the sea story repeatedly: the loop's speed does not depend on the text.
 fn python_loop(project: &Project, python: &Path) -> Command {
     let mut command = peers::script(project, python, "prepare_text.py");
     command.arg(project.root.join("datasets/sea-story/sea-story.txt"));
