@@ -1,7 +1,7 @@
-//! What the end-to-end tests share: a fresh artifacts folder, and the real binaries at work in it.
+//! What the end-to-end tests share: a fresh artifacts folder, and the real programs at work in it.
 //!
-//! The binaries are those that `cargo xtask test` builds beside the tests, in the same profile. A binary that is missing
-//! fails the test and says how to build it.
+//! The programs are those that `cargo xtask test` builds beside the tests, in the same profile. A program that is missing
+//! fails the test, which says how to build it.
 
 use std::env;
 use std::fs;
@@ -52,9 +52,9 @@ impl Workplace {
         path
     }
 
-    /// Runs `cargo xtask` with these words.
-    pub fn xtask(&self, words: &[&str]) -> Finished {
-        self.run(binary("xtask").args(words))
+    /// Runs `carve` with these words.
+    pub fn carve(&self, words: &[&str]) -> Finished {
+        self.run(binary("carve").args(words))
     }
 
     /// Runs `scrimshaw` with these words.
@@ -68,10 +68,7 @@ impl Workplace {
     /// If it cannot be started.
     pub fn run(&self, command: &mut Command) -> Finished {
         let command = command.env("SCRIMSHAW_ARTIFACTS", self.folder.path()).env("SCRIMSHAW_BINARIES", binaries());
-        let Output { status, stdout, stderr } =
-            command.output().unwrap_or_else(|error| panic!("{error}: build the binaries with cargo xtask test"));
-        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        Finished { code: status.code().unwrap_or(-1), stdout: text(&stdout), stderr: text(&stderr) }
+        finish(command)
     }
 
     /// Every file under a folder of it, as paths relative to that folder, in order.
@@ -101,6 +98,52 @@ impl Finished {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {:?}", self.stdout))
     }
+
+    /// stdout as one JSON value per line.
+    ///
+    /// # Panics
+    /// If a line is not one.
+    pub fn json_lines(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
+        self.stdout.lines().map(parse).collect()
+    }
+
+    /// The last line of stdout as JSON: what a training with `--json` ends with.
+    ///
+    /// # Panics
+    /// If there is no such line.
+    pub fn outcome(&self) -> Value {
+        self.json_lines().pop().expect("a line")
+    }
+}
+
+/// Runs a program to its end.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn finish(command: &mut Command) -> Finished {
+    let Output { status, stdout, stderr } =
+        command.output().unwrap_or_else(|error| panic!("{error}: build the programs with cargo xtask test"));
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    Finished { code: status.code().unwrap_or(-1), stdout: text(&stdout), stderr: text(&stderr) }
+}
+
+/// Sends a signal to a process.
+///
+/// # Panics
+/// If it cannot be sent.
+pub fn signal(name: &str, process: u32) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().expect("kill");
+    assert!(sent.success(), "SIG{name} to {process}");
+}
+
+/// Says that a test, or a part of it, is skipped, and why. With `SCRIMSHAW_STRICT=1` that is a failure.
+///
+/// # Panics
+/// With `SCRIMSHAW_STRICT=1`.
+pub fn skip(reason: &str) {
+    assert!(env::var_os("SCRIMSHAW_STRICT").is_none_or(|strict| strict != "1"), "skipped: {reason}");
+    eprintln!("skipped: {reason}");
 }
 
 /// The embedded story.

@@ -6,14 +6,14 @@
 //! - JavaScript: `node`, with onnxruntime-web or onnxruntime-node in the `node_modules` folder that
 //!   `SCRIMSHAW_NODE_MODULES` names.
 //!
-//! Where there is neither, the test says so and passes; a runtime that is named has to be there.
+//! Where there is neither, the test says that it is skipped; a runtime that is named has to be there.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use end_to_end::{Finished, Workplace, root, story};
+use end_to_end::{Finished, Workplace, root, skip, story};
 use serde_json::Value;
 
 /// How far the logarithm of a probability may be off: what a logit may be.
@@ -40,9 +40,9 @@ fn models() -> (Workplace, [Case<'static>; 7]) {
     let names = place.write("names.txt", NAMES.repeat(200));
     let train = |name: &str, input: &Path, flags: &[&str]| {
         let input = input.to_str().unwrap();
-        place.xtask(&[&["prepare", "--input", input, "--name", name], flags].concat()).success();
+        place.carve(&[&["prepare", "--input", input, "--name", name], flags].concat()).success();
         let train = ["train", "--dataset", name, "--recipe", "lecture", "--epochs", "1", "--sample-length", "0"];
-        place.xtask(&train).success();
+        place.carve(&train).success();
         place.path(&format!("{name}/model.onnx"))
     };
     let tale = train("tale", &tale, &["--lowercase", "--newlines", "lf"]);
@@ -125,8 +125,7 @@ fn python_writes_the_same_text() {
     let version = "import numpy, onnxruntime; print(onnxruntime.__version__)";
     let Some(version) = answer(Command::new(&python).args(["-c", version])) else {
         assert!(named.is_none(), "SCRIMSHAW_PYTHON has no onnxruntime and numpy: {}", python.display());
-        eprintln!("skipped: python3 has no onnxruntime; SCRIMSHAW_PYTHON may name a Python that has");
-        return;
+        return skip("python3 has no onnxruntime; SCRIMSHAW_PYTHON may name a Python that has");
     };
     let script = scripts().join("sample.py");
     check(&format!("Python's onnxruntime {version}"), |place, model, words| {
@@ -138,8 +137,7 @@ fn python_writes_the_same_text() {
 #[test]
 fn javascript_writes_the_same_text() {
     let Some(modules) = env::var_os("SCRIMSHAW_NODE_MODULES").map(PathBuf::from) else {
-        eprintln!("skipped: SCRIMSHAW_NODE_MODULES names no node_modules with onnxruntime-web or onnxruntime-node");
-        return;
+        return skip("SCRIMSHAW_NODE_MODULES names no node_modules with onnxruntime-web or onnxruntime-node");
     };
     let runtimes = ["onnxruntime-web", "onnxruntime-node"].map(|name| (name, modules.join(name).join("package.json")));
     let installed: Vec<_> = runtimes.iter().filter(|(_, package)| package.exists()).collect();

@@ -10,9 +10,9 @@ fn train_tale(characters: usize) -> Workplace {
     let place = Workplace::new();
     let tale = place.write("tale.txt", &story()[..characters]);
     let tale = tale.to_str().unwrap();
-    place.xtask(&["prepare", "--input", tale, "--name", "tale", "--lowercase"]).success();
+    place.carve(&["prepare", "--input", tale, "--name", "tale", "--lowercase"]).success();
     let train = ["train", "--dataset", "tale", "--recipe", "lecture", "--epochs", "1", "--sample-length", "20"];
-    place.xtask(&train).success();
+    place.carve(&train).success();
     place
 }
 
@@ -25,11 +25,11 @@ fn metrics(place: &Workplace, run: &str) -> Vec<Value> {
 #[test]
 fn the_embedded_story_goes_all_the_way() {
     let place = Workplace::new();
-    let prepared = place.xtask(&["prepare", "--json"]).success().json();
+    let prepared = place.carve(&["prepare", "--json"]).success().json();
     let figures = [&prepared["characters"], &prepared["vocabulary"], &prepared["windows"]];
     assert_eq!(figures, [&json!(139_470), &json!(67), &json!(41_828)]);
 
-    let trained = place.xtask(&["train", "--recipe", "lecture", "--epochs", "1", "--seed", "3"]).success();
+    let trained = place.carve(&["train", "--recipe", "lecture", "--epochs", "1", "--seed", "3"]).success();
     assert!(trained.stdout.contains("temperature 0.2"), "the lecture's print-out: {}", trained.stdout);
     let metrics = metrics(&place, "sea-story/runs/lecture");
     assert_eq!((metrics.len(), &metrics[0]["epoch"], &metrics[0]["step"]), (1, &json!(1), &json!(327)));
@@ -41,7 +41,7 @@ fn the_embedded_story_goes_all_the_way() {
         assert!(files.iter().any(|found| found == file), "{file} in {files:?}");
     }
 
-    let exported = place.xtask(&["export", "--json"]).success().json();
+    let exported = place.carve(&["export", "--dataset", "sea-story", "--json"]).success().json();
     for engine in ["candle_onnx", "ort"] {
         assert!(exported["largest_difference"][engine].as_f64().unwrap() < 1e-4, "{exported}");
     }
@@ -76,11 +76,11 @@ fn the_same_seed_gives_the_same_model_and_the_same_text() {
 fn a_second_run_gets_a_name_of_its_own() {
     let place = train_tale(3_000);
     place
-        .xtask(&["train", "--dataset", "tale", "--recipe", "lecture", "--epochs", "1", "--sample-length", "0"])
+        .carve(&["train", "--dataset", "tale", "--recipe", "lecture", "--epochs", "1", "--sample-length", "0"])
         .success();
     assert!(place.path("tale/runs/lecture-2/metrics.jsonl").exists());
     let again =
-        place.xtask(&["train", "--dataset", "tale", "--recipe", "lecture", "--epochs", "1", "--run", "lecture"]);
+        place.carve(&["train", "--dataset", "tale", "--recipe", "lecture", "--epochs", "1", "--run", "lecture"]);
     assert_eq!(again.code, 2, "{}", again.stderr);
-    assert!(again.stderr.contains("holds a run already"), "{}", again.stderr);
+    assert!(again.stderr.contains("exists already"), "{}", again.stderr);
 }

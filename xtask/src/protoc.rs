@@ -1,4 +1,4 @@
-//! `onnx-export` is built with candle-onnx, which is built with protoc: supplied from a crate unless the user has one.
+//! candle-onnx needs protoc to build. It comes from a crate, unless the user has one.
 
 use std::env;
 use std::process::{Command, Stdio};

@@ -14,7 +14,7 @@ pub struct Arguments {
 }
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
-    // The end-to-end tests run the real binaries of the same profile: build them first. With all targets, so that both
+    // The end-to-end tests run the real programs of the same profile: build them first. With all targets, so that both
     // commands agree on every dependency's features and nothing is built twice.
     run_program(project.cargo()?.args(["build", "--workspace", "--all-targets"]))?;
     let scope: &[String] = if arguments.rest.is_empty() { &["--workspace".into()] } else { &arguments.rest };

@@ -5,8 +5,6 @@
 //! if all three agree. This crate knows nothing of corpora or training.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -85,6 +83,18 @@ pub enum Error {
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
+impl Error {
+    /// The exit code of a program that ends with this error: 4 for damaged data, 5 for what cannot be written, 1 for the
+    /// rest, as in all programs of the project.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Read { .. } | Self::Card { .. } | Self::Checkpoint(_) | Self::NoSeedText => 4,
+            Self::Write { .. } => 5,
+            _ => 1,
+        }
+    }
+}
+
 /// A checkpoint: named tensors with PyTorch's shapes, and the model card.
 #[derive(Debug)]
 pub struct Checkpoint {
@@ -129,21 +139,9 @@ pub fn export(checkpoint: &Checkpoint, output: &Path) -> Result<Exported> {
     let model = graph::model(checkpoint)?;
     let bytes = encode::encode(&model);
     let agreement = check::compare(checkpoint, &bytes)?;
-    write_beside(output, &bytes).map_err(|source| Error::Write { path: output.into(), source })?;
+    let folder = output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)
+        .and_then(|()| durable::write(output, &bytes))
+        .map_err(|source| Error::Write { path: output.into(), source })?;
     Ok(Exported { bytes: bytes.len(), agreement })
-}
-
-/// Writes to a temporary sibling, syncs it and renames it, so that `path` is whole at every moment.
-fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder)?;
-    // `File::create_new`: readable as any new file is, where a temporary one would be its owner's alone.
-    let mut file = tempfile::Builder::new().make_in(folder, |path| File::create_new(path))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

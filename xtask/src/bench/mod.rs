@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the product costs on this machine, beside its peers in the same run.
+//! `cargo xtask bench`: measures training, sampling and preparing on this machine, and the peers in the same run.
 
 mod peers;
 mod prepare;
@@ -24,7 +24,7 @@ pub enum Task {
     Train(train::Arguments),
     /// Size, start, memory and speed of the sampler.
     Sample(sample::Arguments),
-    /// Time the way of a large text into shards.
+    /// Time preparing a large text.
     Prepare(prepare::Arguments),
 }
 
@@ -43,14 +43,14 @@ fn measure<T: DeserializeOwned>(command: &mut Command) -> Result<T> {
         .with_context(|| format!("{} printed no figures: {printed:?}", command.get_program().display()))
 }
 
-/// The middle of some measurements, the lower one of two; NaN of none.
+/// The median: the lower one of two middle values, NaN if there are none.
 fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Cores and, where the system tells, the processor's name.
+/// Number of cores and, if the system knows it, the processor's name.
 fn machine() -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let known = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

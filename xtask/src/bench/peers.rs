@@ -10,13 +10,13 @@ use crate::project::Project;
 
 #[derive(Args)]
 pub struct Peers {
-    /// A Python with the packages of xtask/peers/requirements.txt: measures the peers too, in the same run.
+    /// A Python with the packages of xtask/peers/requirements.txt, to measure the peers in the same run.
     #[arg(long, value_name = "PYTHON")]
     peers: Option<PathBuf>,
 }
 
 impl Peers {
-    /// The Python, if one is named and there.
+    /// The Python, if one is named. Fails if it does not exist.
     pub fn python(&self) -> Result<Option<&Path>> {
         match &self.peers {
             // A bare name is looked for on the path, when it is started.

@@ -1,4 +1,4 @@
-//! `cargo xtask bench prepare`: from a large text to shards, beside a loop over its characters in Python.
+//! `cargo xtask bench prepare`: times preparing a large text, and a loop over its characters in Python.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,8 +10,7 @@ use serde_json::json;
 
 use super::table::Table;
 use super::{machine, measure, median, peers};
-use crate::datasets;
-use crate::project::{Binaries, Project};
+use crate::project::Project;
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench prepare\n  \
@@ -19,13 +18,13 @@ use crate::project::{Binaries, Project};
                         cargo xtask bench prepare --peers peers/bin/python\n\n\
                         The temporary folder must have room for the text and its shards, twice the text's size.")]
 pub struct Arguments {
-    /// Megabytes (10^6 bytes) of text, which is made for it.
+    /// Megabytes (10^6 bytes) of text to generate.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     megabytes: u64,
-    /// Where the text and its shards lie while it lasts; the system's temporary folder unless given.
+    /// Folder for the text and its shards while they are needed [default: the system's temporary folder].
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
-    /// Times to prepare the text; the figures are medians over them.
+    /// How many times to prepare the text; the figures are medians.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     #[command(flatten)]
@@ -35,7 +34,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What `corpus bench` measured.
+/// What the example `throughput` of `corpus` measured.
 #[derive(Deserialize, Serialize)]
 struct Ours {
     bytes: u64,
@@ -46,7 +45,7 @@ struct Ours {
     peak_anonymous_bytes: Option<f64>,
 }
 
-/// What the loop in Python took.
+/// What the loop in Python measured.
 #[derive(Deserialize, Serialize)]
 struct Loop {
     bytes: u64,
@@ -56,14 +55,14 @@ struct Loop {
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     let python = arguments.peers.python()?;
-    let binaries = project.build(&["corpus"], &[])?;
+    let program = project.example("corpus", "throughput", &[])?;
     let (mut ours, mut loops) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
-        let found: Ours = measure(&mut corpus(&binaries, arguments))?;
+        let found: Ours = measure(&mut throughput(&program, arguments))?;
         eprintln!("round {round}: {:.0} MB/s", found.megabytes_per_second);
         ours.push(found);
         if let Some(python) = python {
-            let found: Loop = measure(&mut python_loop(project, python)?)?;
+            let found: Loop = measure(&mut python_loop(project, python))?;
             eprintln!("round {round}: {:.1} MB/s in Python", found.megabytes_per_second);
             loops.push(found);
         }
@@ -88,22 +87,17 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn corpus(binaries: &Binaries, arguments: &Arguments) -> Command {
-    let mut command = binaries.command("corpus");
-    command.args(["bench", "--megabytes", &arguments.megabytes.to_string()]);
-    if let Some(folder) = &arguments.folder {
-        command.arg("--folder").arg(folder);
-    }
+fn throughput(program: &Path, arguments: &Arguments) -> Command {
+    let mut command = Command::new(program);
+    command.arg(arguments.megabytes.to_string()).args(&arguments.folder);
     command
 }
 
-/// Reads the embedded text, over and over: the loop's rate does not depend on the text.
-fn python_loop(project: &Project, python: &Path) -> Result<Command> {
+/// Reads the sea story repeatedly: the loop's speed does not depend on the text.
+fn python_loop(project: &Project, python: &Path) -> Command {
     let mut command = peers::script(project, python, "prepare_text.py");
-    if let Some(dataset) = datasets::declared(project, datasets::DEFAULT)? {
-        command.args(datasets::locate(project, datasets::DEFAULT, &dataset)?);
-    }
-    Ok(command)
+    command.arg(project.root.join("datasets/sea-story/sea-story.txt"));
+    command
 }
 
 fn show(ours: &Ours, in_python: Option<&Loop>) {

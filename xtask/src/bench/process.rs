@@ -1,4 +1,4 @@
-//! A program measured from outside: its start, its memory, its speed.
+//! Measures a program from outside: its start-up time, memory and speed.
 
 use std::fs;
 use std::io::{self, Read};
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// What it takes to write the first bytes.
+/// Time and memory until the first bytes are written.
 pub struct Start {
     pub until_first_byte: Duration,
-    /// Most memory that was resident until a few thousand bytes were written, where the system tells.
+    /// Peak resident memory until a few thousand bytes were written, if the system reports it.
     pub peak_bytes: Option<f64>,
 }
 
-/// Starts a program that writes without end, waits for its first bytes and hangs up.
+/// Starts a program that writes endlessly, waits for its first bytes and closes the pipe.
 pub fn start(command: &mut Command) -> Result<Start> {
     let begin = Instant::now();
     let (mut child, mut stdout) = spawn(command)?;
@@ -24,14 +24,14 @@ pub fn start(command: &mut Command) -> Result<Start> {
     let peak_bytes = peak_memory(child.id());
     drop(stdout);
     let status = child.wait()?;
-    // How a program ends that nobody listens to any more is its own affair.
+    // The exit code of a program whose pipe was closed says nothing.
     if read.is_err() {
         bail!("{} ended before it had written much: {status}", command.get_program().display());
     }
     Ok(Start { until_first_byte, peak_bytes })
 }
 
-/// Runs a program to its end and says how long that took, and how many bytes it wrote.
+/// Runs a program to its end; returns the time that took and the number of bytes it wrote.
 pub fn whole(command: &mut Command) -> Result<(Duration, u64)> {
     let begin = Instant::now();
     let (mut child, mut stdout) = spawn(command)?;
@@ -50,7 +50,7 @@ fn spawn(command: &mut Command) -> Result<(Child, ChildStdout)> {
     Ok((child, stdout))
 }
 
-/// Linux says it in `/proc`, in kibibytes.
+/// Linux reports it in `/proc`, in kibibytes.
 fn peak_memory(process: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

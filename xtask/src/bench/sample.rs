@@ -1,4 +1,4 @@
-//! `cargo xtask bench sample`: the sampler that is shipped, and one character beside ONNX Runtime.
+//! `cargo xtask bench sample`: measures the shipped sampler, and one character in it and in ONNX Runtime.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,7 @@ use crate::project::{Project, run as run_program};
 /// Layers and hidden units of the networks: the lecture's, and two that are large for a character model.
 const SIZES: [(usize, usize); 3] = [(1, 128), (2, 512), (3, 512)];
 
-/// Texts that are written at once.
+/// Texts that are written in parallel.
 const COUNT: usize = 64;
 
 #[derive(Args)]
@@ -26,7 +26,7 @@ const COUNT: usize = 64;
                         The networks are untrained ones, exported as trained ones are; size, start and memory are those \
                         of the program that cargo xtask dist builds.")]
 pub struct Arguments {
-    /// Times to measure everything, in turns; the figures are medians over them.
+    /// How many rounds to measure; the figures are medians over them.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     #[command(flatten)]
@@ -36,13 +36,13 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What is run.
+/// The programs that are measured.
 struct Programs {
-    /// The sampler as it is shipped.
+    /// The shipped sampler.
     sampler: PathBuf,
     /// One character through `ort`, with either backend.
     character: PathBuf,
-    /// ONNX Runtime's shared library, where peers are wanted.
+    /// ONNX Runtime's shared library, if peers are measured.
     library: Option<Library>,
 }
 
@@ -58,7 +58,7 @@ struct Character {
     load_ms: f64,
 }
 
-/// The measurements of one network, a value a round until they are medians.
+/// The measurements of one network, one value per round.
 #[derive(Default)]
 struct Measured {
     character: Vec<f64>,
@@ -117,9 +117,9 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
 }
 
 fn build(project: &Project, python: Option<&Path>) -> Result<Programs> {
-    let sampler = dist::make(project)?;
+    let sampler = dist::sampler(project)?;
     let features: &[&str] = if python.is_some() { &["onnxruntime"] } else { &[] };
-    let character = project.example("ort-rten", "character", features)?;
+    let character = project.example("sampler", "character", features)?;
     let library = python.map(|python| measure(&mut peers::script(project, python, "onnxruntime_library.py")));
     Ok(Programs { sampler, character, library: library.transpose()? })
 }
@@ -137,7 +137,7 @@ fn models(project: &Project, folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 impl Measured {
-    /// One round.
+    /// Measures one round.
     fn add(&mut self, programs: &Programs, model: &Path) -> Result<()> {
         let ours: Character = measure(Command::new(&programs.character).arg(model))?;
         self.character.push(ours.median_us);
@@ -153,7 +153,7 @@ impl Measured {
         let start = process::start(&mut sampler(programs, model, 1, 1_000_000_000))?;
         self.start.push(milliseconds(start.until_first_byte));
         self.memory.extend(start.peak_bytes.map(|bytes| bytes / 1e6));
-        // About half a second of text; the texts that are written together are shorter for being many.
+        // About half a second of text; parallel texts are shorter because there are many.
         let length = ((5e5 / ours.median_us) as usize).max(COUNT);
         for (count, length, rates) in [(1, length, &mut self.alone), (COUNT, length / 4, &mut self.together)] {
             let (time, _) = process::whole(&mut sampler(programs, model, count, length))?;
@@ -183,7 +183,7 @@ impl Measured {
     }
 }
 
-/// The shipped program, writing so many texts of so many characters.
+/// The shipped program, told to write `count` texts of `length` characters.
 fn sampler(programs: &Programs, model: &Path, count: usize, length: usize) -> Command {
     let mut command = Command::new(&programs.sampler);
     command.arg("--model").arg(model).args(["--hide-prompt", "--seed", "1"]);

@@ -1,8 +1,8 @@
-//! Figures in columns, as Markdown shows them and a terminal too.
+//! A table of figures that reads well in Markdown and in a terminal.
 
 use std::fmt;
 
-/// A table: its first row is the heading, its first column is set to the left, every other to the right.
+/// A table. The first row is the heading; the first column is aligned left, all others right.
 pub struct Table(Vec<Vec<String>>);
 
 impl Table {

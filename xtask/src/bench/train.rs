@@ -1,4 +1,4 @@
-//! `cargo xtask bench train`: a training step beside PyTorch's and Keras's.
+//! `cargo xtask bench train`: times a training step, and the same step in PyTorch and Keras.
 
 use std::fmt;
 use std::path::Path;
@@ -32,10 +32,10 @@ pub struct Arguments {
     /// Layers [default: 1].
     #[arg(long, value_name = "N")]
     layers: Option<usize>,
-    /// Whether the last character of a sequence is predicted, or every one [default: last].
+    /// Predict only the character after each sequence, or every character [default: last].
     #[arg(long, value_parser = ["last", "all"])]
     targets: Option<String>,
-    /// Processes of each program, one after the other in turns; the figures are medians over them.
+    /// How many times to run each program, in turns; the figures are medians over them.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What a step works on.
+/// The shape of a training step.
 #[derive(Serialize)]
 struct Shape {
     batch: usize,
@@ -60,7 +60,7 @@ impl Shape {
         Self { batch, time, hidden, layers, targets: targets.into() }
     }
 
-    /// Timed steps of a process: enough for a median, few enough for patience.
+    /// Timed steps per process: enough for a median.
     fn steps(&self) -> usize {
         if self.hidden * self.layers > 512 { 12 } else { 40 }
     }
@@ -96,7 +96,7 @@ struct Figures {
     median_ms: f64,
     /// Of the whole process.
     peak_rss_mb: f64,
-    /// What the steps added to the memory of the libraries and the network.
+    /// Memory that the steps added to that of the libraries and the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     steps_rss_mb: Option<f64>,
     /// Of the matrix products alone.
@@ -152,7 +152,7 @@ fn shapes(arguments: &Arguments) -> Vec<Shape> {
     vec![Shape::new(numbers, targets.as_deref().unwrap_or("last"))]
 }
 
-/// All programs in turns, so that whatever else the machine does meets each of them alike.
+/// Runs all programs in turns, so that other load on the machine affects them alike.
 fn time(project: &Project, program: &Path, python: Option<&Path>, rounds: u64, shape: Shape) -> Result<Step> {
     let mut measured: Vec<Vec<Figures>> = Vec::new();
     for round in 0..rounds {
@@ -186,7 +186,7 @@ fn over(figures: &[Figures]) -> Figures {
         median_ms: over(|figures| Some(figures.median_ms)),
         peak_rss_mb: over(|figures| Some(figures.peak_rss_mb)),
         steps_rss_mb: figures[0].steps_rss_mb.map(|_| over(|figures| figures.steps_rss_mb)),
-        // The operations of a step are always the same, so the rate goes with the median of the times.
+        // Every step has the same number of operations, so the rate follows from the median time.
         gflops: figures[0].gflops.map(|rate| rate * figures[0].median_ms / over(|figures| Some(figures.median_ms))),
         ..figures[0].clone()
     }

@@ -80,6 +80,16 @@ pub fn train(config: &TrainConfig, observer: &mut dyn Observer, interrupted: &At
     }
 }
 
+/// Checks, before a text is read, that the device is there and that memory holds a network of this recipe.
+///
+/// # Errors
+/// [`Error::Device`] and [`Error::TooLarge`].
+pub fn check(recipe: &Recipe, device: DeviceName) -> Result<()> {
+    /// The smallest vocabulary; the text's own is checked when it is opened.
+    const VOCABULARY: usize = 2;
+    estimate::check(recipe, VOCABULARY, &device::open(device)?).map(drop)
+}
+
 fn start(new: &NewRun, observer: &mut dyn Observer, interrupted: &AtomicBool) -> Result<Outcome> {
     let name = match &new.name {
         RunName::Exact(name) | RunName::Numbered(name) => name,

@@ -1,0 +1,242 @@
+//! `carve train`: from a text to text from the exported model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use corpus::Corpus;
+use sampler::Sampler;
+use serde_json::json;
+use trainer::recipe::Request;
+use trainer::runs::{Summary, latest_trained, list};
+use trainer::{DeviceName, NewRun, Outcome, Resume, RunName, TrainConfig, check, train};
+
+use super::source::{Source, Text};
+use super::{Session, export};
+use crate::artifacts::check_writable;
+use crate::failure::Failure;
+use crate::interrupt::Watch;
+use crate::progress::{Progress, TrainingProgress};
+use crate::{names, output, values};
+
+/// Prepare a text if needed, train on it, export the model, and print text from it.
+///
+/// The best model of a text is NAME/model.onnx in the folder for results; each run keeps its own as runs/RUN/model.onnx.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  carve train letters.txt\n  \
+                        carve train --dataset treasure-island --recipe lecture\n  \
+                        carve train letters.txt --time-budget 30m --set model.hidden=512\n  \
+                        carve train towns.txt --lines --split 90/10 --split-by-document\n  \
+                        carve train --dataset letters --resume\n  \
+                        carve train --device cuda --seed 7 --run on-the-gpu")]
+pub struct Arguments {
+    #[command(flatten)]
+    source: Source,
+    /// What to train and how; `carve recipes` lists them [default: modern].
+    #[arg(long, value_name = "NAME")]
+    recipe: Option<String>,
+    /// Set a field of the recipe, as in `optimizer.learning_rate=0.001`. Repeatable.
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    overrides: Vec<String>,
+    /// Passes over the text, instead of the recipe's number or time.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "time_budget")]
+    epochs: Option<u32>,
+    /// How long to train, such as 90s, 10m or 1h30m: the schedule is fitted to the clock.
+    #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
+    time_budget: Option<Duration>,
+    /// Continue a run (the newest, unless --run names one) from its last checkpoint.
+    #[arg(long)]
+    resume: bool,
+    /// Start from the weights of a checkpoint or of a run's best one; characters are matched one by one.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
+    init_from: Option<PathBuf>,
+    /// Device to compute on.
+    #[arg(long, value_parser = values::device(), default_value = "auto")]
+    device: DeviceName,
+    /// Random seed of the weights, the order of the text, dropout and the samples [default: 1].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Name for the run [default: the recipe's, numbered if it is taken].
+    #[arg(long, value_name = "NAME", value_parser = names::run)]
+    run: Option<String>,
+    /// Characters to sample at each temperature during training, instead of the recipe's number; 0 for none.
+    #[arg(long, value_name = "N")]
+    sample_length: Option<usize>,
+    /// Print one JSON object per event on stdout, and one about the outcome at the end.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Files smaller than this are trained on as a whole: a tenth of them would be too little to measure anything.
+const SMALL: u64 = 10_000;
+
+/// How much text is written at the end, and how.
+const LENGTH: usize = 400;
+const TEMPERATURE: f32 = 0.5;
+
+/// Trains.
+pub fn run(session: &Session, mut arguments: Arguments) -> Result<()> {
+    hold_out_a_tenth(&mut arguments.source);
+    let name = arguments.source.name()?;
+    let text = text_to_prepare(session, &arguments)?;
+    let config = config(session, &arguments, &name)?;
+    check_writable(&session.artifacts.runs(&name))?;
+
+    let (mut progress, watch) = (session.progress(), Watch::new());
+    if let Some(text) = text {
+        text.prepare(session, session.artifacts.shards(&name), &mut progress, &watch)?;
+    }
+    let outcome = train(&config, &mut TrainingProgress::new(&mut progress, arguments.json), watch.flag())?;
+    progress.clear();
+    watch.check()?;
+    if let Some(loss) = outcome.best_loss {
+        let (bits, decides) = (loss / std::f64::consts::LN_2, outcome.decides.name());
+        progress.say(&format!("best {decides} loss: {loss:.4} nats, {bits:.4} bits per character"));
+    }
+    // Nothing after this takes long, and a signal may end it at once.
+    drop(watch);
+    let (model, is_best) = export_outcome(session, &name, &outcome, &mut progress)?;
+    let seed = arguments.seed.unwrap_or(1);
+    if arguments.json {
+        let mut text = String::new();
+        sample(&model, seed, &mut |piece| {
+            text.push_str(piece);
+            Ok(())
+        })?;
+        let mut object = json!(outcome);
+        object["event"] = "outcome".into();
+        object["model"] = json!(model);
+        object["is_best"] = is_best.into();
+        object["text"] = text.into();
+        return output::line(&object.to_string());
+    }
+    let command =
+        format!("scrimshaw --model {} --length {LENGTH} --temperature {TEMPERATURE} --seed {seed}", model.display());
+    progress.say(&format!("\n{command}\n"));
+    sample(&model, seed, &mut output::write)?;
+    output::line("")
+}
+
+/// Sets the split of a text of the user's own, unless it is given or the text is small.
+fn hold_out_a_tenth(source: &mut Source) {
+    let is_small = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() < SMALL);
+    let paths = source.paths();
+    if source.text.split.is_none() && !paths.is_empty() && !paths.iter().all(is_small) {
+        source.text.split = "90/10".parse().ok();
+    }
+}
+
+/// The text that has to be prepared first, if any.
+fn text_to_prepare(session: &Session, arguments: &Arguments) -> Result<Option<Text>> {
+    let source = &arguments.source;
+    let is_prepared = session.artifacts.is_prepared(&source.name()?);
+    if arguments.resume || is_prepared && source.paths().is_empty() && !source.has_text_arguments() {
+        return Ok(None);
+    }
+    source.resolve().map(Some)
+}
+
+/// Checks everything that can be checked before a text is read.
+fn config(session: &Session, arguments: &Arguments, name: &str) -> Result<TrainConfig> {
+    let Arguments { recipe, overrides, epochs, time_budget, sample_length, device, seed, .. } = arguments;
+    let request = Request {
+        recipe: recipe.clone(),
+        overrides: overrides.clone(),
+        epochs: epochs.map(|epochs| epochs as usize),
+        minutes: time_budget.map(|budget| budget.as_secs_f64() / 60.0),
+        sample_length: *sample_length,
+    };
+    let (runs, shards) = (session.artifacts.runs(name), session.artifacts.shards(name));
+    if arguments.resume {
+        let run = match &arguments.run {
+            Some(run) => runs.join(run),
+            None => latest_trained(&runs)?,
+        };
+        let shards = session.artifacts.is_prepared(name).then_some(shards);
+        return Ok(TrainConfig::Resume(Box::new(Resume {
+            run,
+            shards,
+            changes: request,
+            seed: *seed,
+            device: *device,
+        })));
+    }
+    let recipe = request.resolve()?;
+    check(&recipe, *device)?;
+    if let Some(run) = arguments.run.as_ref().filter(|run| runs.join(run).exists()) {
+        return Err(trainer::Error::RunExists { path: runs.join(run) }.into());
+    }
+    if let Some(checkpoint) = &arguments.init_from {
+        trainer::runs::checkpoint_at(checkpoint)?;
+    }
+    Ok(TrainConfig::New(Box::new(NewRun {
+        shards: std::path::absolute(shards).context("there is no current folder")?,
+        runs,
+        name: arguments.run.clone().map_or_else(|| RunName::Numbered(recipe.name.clone()), RunName::Exact),
+        recipe,
+        device: *device,
+        seed: seed.unwrap_or(1),
+        init_from: arguments.init_from.clone(),
+    })))
+}
+
+/// Exports the run's model, and makes it the text's model if no other run on the same preparation is better. Returns the
+/// file, and whether it is the text's model now.
+fn export_outcome(
+    session: &Session,
+    name: &str,
+    outcome: &Outcome,
+    progress: &mut Progress,
+) -> Result<(PathBuf, bool)> {
+    let own = outcome.run.join("model.onnx");
+    let exported = export::checkpoint_to(&outcome.checkpoint, &own)?;
+    progress.say(&export::agreement(&exported));
+    let model = session.artifacts.model(name);
+    let corpus = Corpus::open(&session.artifacts.shards(name))?.index().run;
+    let better = list(&session.artifacts.runs(name)).into_iter().find(|summary| {
+        let is_other = summary.path != outcome.run && summary.preparation == Some(corpus);
+        is_other && is_better(summary, outcome)
+    });
+    match better {
+        Some(better) if model.exists() => {
+            let (carve, run) = (super::name(), outcome.run.file_name().unwrap_or_default().display().to_string());
+            progress.say(&format!(
+                "{}: this run's model. {} stays as it is, because run {} is better; {carve} export --dataset {name} --run \
+                 {run} replaces it",
+                own.display(),
+                model.display(),
+                better.run
+            ));
+            Ok((own, false))
+        }
+        _ => {
+            let bytes = fs::read(&own).with_context(|| format!("cannot read {}", own.display()))?;
+            durable::write(&model, &bytes)
+                .map_err(|error| Failure::CannotWrite(format!("cannot write {}: {error}", model.display())))?;
+            let run = outcome.run.file_name().unwrap_or_default().display();
+            progress.say(&format!("{}: {} bytes, from run {run}, the best so far", model.display(), exported.bytes));
+            Ok((model, true))
+        }
+    }
+}
+
+fn is_better(summary: &Summary, outcome: &Outcome) -> bool {
+    let own = outcome.best_loss.filter(|_| outcome.decides == trainer::LossKind::Validation);
+    matches!((summary.best_validation_loss, own), (Some(theirs), Some(own)) if theirs < own)
+}
+
+/// Writes text with a model, exactly as `scrimshaw` does.
+fn sample(model: &Path, seed: u64, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    let mut sampler = Sampler::open(model)?;
+    if sampler.card().vocabulary.boundary().is_none() {
+        let prompt = sampler.card().seed_text.clone();
+        write(&sampler.card().normalisation.apply(&prompt))?;
+    }
+    let options = decoding::Options { temperature: TEMPERATURE, ..decoding::Options::default() };
+    for character in sampler.characters(options, seed)?.take(LENGTH) {
+        write(character?.encode_utf8(&mut [0; 4]))?;
+    }
+    Ok(())
+}
