@@ -59,12 +59,12 @@ impl Project {
             PathBuf::from(folder)
         } else {
             let mut cargo = self.cargo()?;
-            cargo.args(["build", "--release", "--bins", "--package", package]);
+            cargo.args(["build", "--profile", "quick", "--bins", "--package", package]);
             if !features.is_empty() {
                 cargo.args(["--features", &features.join(",")]);
             }
             run(&mut cargo)?;
-            self.target().join("release")
+            self.target().join("quick")
         };
         Ok(Command::new(folder.join(package).with_extension(env::consts::EXE_EXTENSION)))
     }
