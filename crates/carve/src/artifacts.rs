@@ -52,7 +52,7 @@ impl Artifacts {
         if self.is_prepared(text) {
             return Ok(());
         }
-        let carve = crate::command::name();
+        let carve = crate::name::name();
         let is_declared = crate::datasets::names().any(|name| name == text);
         let advice = if is_declared { format!("--dataset {text}") } else { format!("PATH --name {text}") };
         let folder = self.root.display();

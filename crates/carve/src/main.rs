@@ -9,9 +9,11 @@ mod command;
 mod datasets;
 mod failure;
 mod interrupt;
+mod name;
 mod names;
 mod output;
 mod progress;
+mod session;
 mod text;
 mod values;
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use trainer::runs;
 
-use super::Session;
+use crate::session::Session;
 use crate::{datasets, names};
 
 /// A run's best checkpoint, or any checkpoint.

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::Session;
 use crate::datasets::{declared, names, on_this_machine, size};
 use crate::output;
+use crate::session::Session;
 
 /// List the texts that the program knows: size, licence, recipe, and whether they are on this machine.
 #[derive(Args)]

@@ -6,9 +6,9 @@ use corpus::Split;
 use trainer::evaluation::{LECTURE_LENGTH, LECTURE_STEP, STREAMS, WINDOW_LENGTH};
 use trainer::{DeviceName, EvaluateConfig, Event, Measured, Observer, Protocol, dynamic, evaluate};
 
-use super::Session;
 use super::checkpoint::Which;
 use crate::progress::Progress;
+use crate::session::Session;
 use crate::{names, output, values};
 
 /// Measure a run's best checkpoint on the splits of a text.

@@ -7,10 +7,10 @@ use clap::Args;
 use onnx_export::{Agreement, Checkpoint, Exported};
 use serde_json::json;
 
-use super::Session;
 use super::checkpoint::Which;
 use crate::artifacts::check_writable;
 use crate::output;
+use crate::session::Session;
 
 /// Write a run's best checkpoint as an ONNX file, checked in two engines before it is put in place.
 ///

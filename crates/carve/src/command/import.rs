@@ -8,9 +8,9 @@ use model_card::CARD_FILE;
 use serde_json::json;
 use trainer::{ImportConfig, ImportTarget, import};
 
-use super::Session;
 use crate::artifacts::check_writable;
 use crate::failure::Failure;
+use crate::session::Session;
 use crate::{names, output};
 
 /// Make a run of a network that PyTorch trained, to export, measure and sample.

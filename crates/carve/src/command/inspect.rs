@@ -9,7 +9,7 @@ use corpus::{Corpus, INDEX_FILE};
 use model_card::{Unit, Vocabulary};
 use serde_json::{Value, json};
 
-use super::Session;
+use crate::session::Session;
 use crate::{names, output};
 
 /// Show what is in a prepared text: splits, frequencies, entropy, first lines, and whether the shards are intact.

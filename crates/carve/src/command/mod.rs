@@ -1,13 +1,13 @@
 //! The commands: flags become a library's configuration, and what the library returns is printed.
 
-use std::env;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::artifacts::Artifacts;
-use crate::progress::Progress;
+use crate::name::name;
+use crate::session::Session;
 
 mod checkpoint;
 mod completions;
@@ -23,9 +23,6 @@ mod recipes;
 mod runs;
 mod source;
 mod train;
-
-/// Under which name the user calls this program: set by `cargo xtask`.
-const NAME: &str = "SCRIMSHAW_COMMAND";
 
 /// Heading of the options that every command has.
 const GLOBAL: &str = "Global options";
@@ -85,30 +82,12 @@ enum Command {
     Man(man::Arguments),
 }
 
-/// What every command works with.
-pub struct Session {
-    pub artifacts: Artifacts,
-    pub quiet: bool,
-}
-
-impl Session {
-    /// Something to show progress with.
-    pub fn progress(&self) -> Progress {
-        Progress::new(self.quiet)
-    }
-}
-
 impl Arguments {
     /// Reads the command line; ends the program with a message if it makes no sense.
     pub fn read() -> Self {
         let matches = declaration().get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
-}
-
-/// How the user calls this program: `carve`, or `cargo xtask`.
-pub fn name() -> String {
-    env::var(NAME).unwrap_or_else(|_| "carve".into())
 }
 
 /// All commands and flags.

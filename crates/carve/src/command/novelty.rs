@@ -6,9 +6,9 @@ use anyhow::Result;
 use clap::Args;
 use trainer::{NoveltyConfig, NoveltySource, novelty};
 
-use super::Session;
 use super::checkpoint::Which;
 use crate::output;
+use crate::session::Session;
 
 /// Measure how much of what a model writes is copied from its training text.
 #[derive(Args)]

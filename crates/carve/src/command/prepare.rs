@@ -9,10 +9,10 @@ use corpus::Index;
 use corpus::prepare::{Options, Outcome, Report};
 use serde_json::{Map, Value, json};
 
-use super::Session;
 use super::source::Source;
 use crate::interrupt::Watch;
 use crate::output;
+use crate::session::Session;
 
 /// Turn a text into memory-mapped shards of token ids.
 ///

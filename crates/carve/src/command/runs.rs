@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use trainer::runs::{State, Summary, list};
 
-use super::Session;
+use crate::session::Session;
 use crate::{names, output};
 
 /// List what was trained: text, recipe, best validation loss, speed, state.
@@ -48,7 +48,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         }
     }
     if is_first && !arguments.json && !session.quiet {
-        eprintln!("no runs yet: {} train starts one", super::name());
+        eprintln!("no runs yet: {} train starts one", crate::name::name());
     }
     Ok(())
 }

@@ -8,12 +8,12 @@ use anyhow::Result;
 use clap::Args;
 use corpus::prepare::{Options, Report, STANDARD_INPUT, Stage, prepare};
 
-use super::Session;
 use crate::datasets::{self, Dataset, Figures};
 use crate::failure::Failure;
 use crate::interrupt::Watch;
 use crate::names;
 use crate::progress::Progress;
+use crate::session::Session;
 use crate::text::TextArguments;
 
 /// Which text, and what is done to it.

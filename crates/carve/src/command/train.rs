@@ -13,12 +13,13 @@ use trainer::recipe::Request;
 use trainer::runs::{Summary, latest_trained, list};
 use trainer::{DeviceName, NewRun, Outcome, Resume, RunName, TrainConfig, check, train};
 
+use super::export;
 use super::source::{Source, Text};
-use super::{Session, export};
 use crate::artifacts::check_writable;
 use crate::failure::Failure;
 use crate::interrupt::Watch;
 use crate::progress::{Progress, TrainingProgress};
+use crate::session::Session;
 use crate::{names, output, values};
 
 /// Prepare a text if needed, train on it, export the model, and print text from it.
@@ -201,7 +202,7 @@ fn export_outcome(
     });
     match better {
         Some(better) if model.exists() => {
-            let (carve, run) = (super::name(), outcome.run.file_name().unwrap_or_default().display().to_string());
+            let (carve, run) = (crate::name::name(), outcome.run.file_name().unwrap_or_default().display().to_string());
             progress.say(&format!(
                 "{}: this run's model. {} stays as it is, because run {} is better; {carve} export --dataset {name} --run \
                  {run} replaces it",

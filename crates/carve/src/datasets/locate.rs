@@ -116,7 +116,7 @@ fn verify(path: &Path, expected: &str) -> Result<()> {
     if found == expected {
         return Ok(());
     }
-    let (path, carve) = (path.display(), crate::command::name());
+    let (path, carve) = (path.display(), crate::name::name());
     Err(Failure::Input(format!(
         "{path} is not the declared file: its SHA-256 is {found}, not {expected}; to train on it anyway, run {carve} \
          prepare {path} --name NAME"

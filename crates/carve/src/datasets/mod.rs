@@ -102,7 +102,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The dataset of that name; an error names those that there are.
 pub fn declared(name: &str) -> Result<Dataset> {
     let Some((_, declaration)) = DECLARATIONS.iter().find(|(known, _)| *known == name) else {
-        let (known, carve) = (names().collect::<Vec<_>>().join(", "), crate::command::name());
+        let (known, carve) = (names().collect::<Vec<_>>().join(", "), crate::name::name());
         return Err(Failure::Usage(format!(
             "there is no dataset {name:?}; the datasets are {known}; for a text of your own, give its path: {carve} \
              prepare PATH --name {name}"
