@@ -116,7 +116,7 @@ fn enforce(project: &Project, rule: &Rule) -> Result<()> {
     breach(rule, &output(project.cargo()?.args(arguments))?)
 }
 
-/// Holds a rule against what `cargo tree` prints.
+/// Checks a rule against what `cargo tree` prints.
 fn breach(rule: &Rule, tree: &str) -> Result<()> {
     let packages: Vec<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let first = packages.first().with_context(|| format!("cargo tree knows no package {}", rule.package))?;

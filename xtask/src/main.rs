@@ -40,7 +40,7 @@ enum Task {
     Check,
 }
 
-/// Commands of `carve`, for the help alone; a test holds them against what `carve --help` says.
+/// Commands of `carve`, for the help alone; a test compares them with what `carve --help` says.
 const AFTER_HELP: &str = "\
 Commands of carve, which is built first; cargo xtask COMMAND --help explains each:
   train        Prepare a text if needed, train on it, export the model, and print text from it

@@ -33,7 +33,7 @@ impl Precision {
         }
     }
 
-    /// Words that hold so many numbers; a number left over has zero as its neighbour.
+    /// Number of words that hold this many numbers; an odd number is paired with zero.
     #[inline(always)]
     pub(crate) const fn words(self, numbers: usize) -> usize {
         numbers.div_ceil(self.numbers_per_word())

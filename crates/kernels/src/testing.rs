@@ -29,7 +29,7 @@ impl Numbers {
         self.0
     }
 
-    /// So many numbers, multiplied by a scale.
+    /// Random numbers, multiplied by a scale.
     pub(crate) fn take(&mut self, count: usize, scale: f32) -> Vec<f32> {
         (0..count).map(|_| ((self.bits() >> 40) as f32 / (1 << 23) as f32 - 1.0) * scale).collect()
     }

@@ -153,7 +153,7 @@ impl<'a, 'm> Compiler<'a, 'm> {
 
     fn add_lstm(&mut self, node: &'m Node<'a>) -> Understood {
         let is_plain = node.attributes.iter().all(|attribute| match attribute.name {
-            "hidden_size" => true, // held against the weights below
+            "hidden_size" => true, // compared with the weights below
             "direction" => attribute.text == b"forward",
             "layout" | "input_forget" => attribute.integer == 0,
             "activations" => attribute.texts == [&b"Sigmoid"[..], b"Tanh", b"Tanh"],

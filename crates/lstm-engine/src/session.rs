@@ -72,7 +72,7 @@ enum Source {
 }
 
 impl Session {
-    /// A session over a plan. A run may use so many threads; one is best for single sequences.
+    /// A session over a plan. A run may use up to this many threads; one is best for single sequences.
     pub fn new(plan: Arc<Plan>, threads: usize) -> Self {
         let memory = Memory { values: vec![Value::default(); plan.values], buffers: vec![Vec::new(); plan.buffers] };
         let threads = ScopedThreads::new(threads);

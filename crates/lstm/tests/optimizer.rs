@@ -1,4 +1,4 @@
-//! The fused optimizer over tensors. Its arithmetic is held against its formulas in crate `kernels`.
+//! The fused optimizer over tensors. Crate `kernels` tests its arithmetic against the formulas.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use lstm::{Clipping, FusedOptimizer, Instructions, Precision, Processor, Update};

@@ -1,6 +1,6 @@
-//! What can be wrong with a card, or with text that is held against it.
+//! What can be wrong with a card, or with text that is checked against it.
 
-/// What can be wrong with a card, or with text that is held against it.
+/// What can be wrong with a card, or with text that is checked against it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A character (or byte) of the text is not in the vocabulary, and the vocabulary has no unknown token.

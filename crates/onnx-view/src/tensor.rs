@@ -69,7 +69,7 @@ impl<'a> Tensor<'a> {
         Ok(tensor)
     }
 
-    /// Holds the dimensions against the data, in a tensor of so many bytes.
+    /// Checks the dimensions against the number of bytes in the tensor.
     fn check(&mut self, sizes: &[i64], bytes: usize) -> Result<()> {
         let oversized = || Error::Oversized { tensor: self.name.into() };
         let shape: Option<Vec<usize>> = sizes.iter().map(|&size| usize::try_from(size).ok()).collect();

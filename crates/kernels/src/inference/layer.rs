@@ -66,7 +66,7 @@ pub struct Layer {
 const SHARED_STEP: usize = 1 << 19;
 /// Multiplications below this many are done before another thread has woken up.
 const SHARED_WORK: usize = 1 << 18;
-/// With so many sequences at once or fewer, the inputs of several time steps are multiplied beforehand.
+/// Batches up to this size have the inputs of several time steps multiplied beforehand.
 const FEW_SEQUENCES: usize = 5;
 /// Rows that are multiplied beforehand at a time: their sums stay in the cache.
 const PROJECTED_ROWS: usize = 96;

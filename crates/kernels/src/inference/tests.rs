@@ -8,7 +8,7 @@ use crate::{
     testing::{Numbers, Threads},
 };
 
-/// Largest difference between a kernel's state and the exact one, after so few steps of so many inputs.
+/// Largest difference between a kernel's state and the exact one, for the sizes and steps of these tests.
 const BOUND: f32 = 3e-6;
 
 fn bytes(numbers: &[f32]) -> Vec<Number> {
@@ -133,7 +133,7 @@ fn assert_same_bits(what: &str, found: &[f32], expected: &[f32]) {
     }
 }
 
-/// Holds a layer on every instruction set against its twin, and its bits against those of portable code and of threads.
+/// Compares a layer with its twin on every instruction set, and its bits with those of portable code and of threads.
 fn check(case: Case) {
     let example = Example::new(case);
     let naive = example.naive();

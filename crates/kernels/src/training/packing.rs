@@ -115,7 +115,7 @@ pub(super) fn pack_transposed(processor: &Processor<'_>, sizes: &Sizes, matrix: 
     });
 }
 
-/// Length of [`pack_transposed`]'s target for a matrix of so many columns.
+/// Length of [`pack_transposed`]'s target for a matrix with this many columns.
 pub(super) fn transposed_length(sizes: &Sizes, columns: usize) -> usize {
     columns.div_ceil(sizes.lanes) * sizes.lanes * sizes.words(sizes.all_gates())
 }

@@ -46,7 +46,7 @@ impl Sizes {
         Self { time, batch, input, hidden, lanes, precision }
     }
 
-    /// Words that hold so many numbers of an operand.
+    /// Number of words that hold this many numbers of an operand.
     #[inline(always)]
     pub(super) fn words(&self, numbers: usize) -> usize {
         self.precision.words(numbers)

@@ -143,7 +143,7 @@ impl Inputs {
     }
 }
 
-/// Runs the character model and holds the echo against the inputs.
+/// Runs the character model and compares the echo with the inputs.
 #[track_caller]
 pub fn check_echo(session: &mut Session) {
     let inputs = Inputs::new();
