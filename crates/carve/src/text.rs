@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_given_is_the_librarys_default() {
+    fn nothing_given_is_the_default_of_the_library() {
         let options = TextArguments::default().options(Vec::new(), PathBuf::new(), String::new());
         assert_eq!(format!("{options:?}"), format!("{:?}", Options::default()));
         // As the help says.
