@@ -3,6 +3,8 @@
 //! The programs are those that `cargo xtask test` builds beside the tests, in the same profile. A program that is missing
 //! fails the test, which says how to build it.
 
+mod skip;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub use skip::skip;
 
 /// A fresh artifacts folder and the programs that work in it.
 pub struct Workplace {
@@ -135,15 +139,6 @@ pub fn finish(command: &mut Command) -> Finished {
 pub fn signal(name: &str, process: u32) {
     let sent = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().expect("kill");
     assert!(sent.success(), "SIG{name} to {process}");
-}
-
-/// Says that a test, or a part of it, is skipped, and why. With `SCRIMSHAW_STRICT=1` that is a failure.
-///
-/// # Panics
-/// With `SCRIMSHAW_STRICT=1`.
-pub fn skip(reason: &str) {
-    assert!(env::var_os("SCRIMSHAW_STRICT").is_none_or(|strict| strict != "1"), "skipped: {reason}");
-    eprintln!("skipped: {reason}");
 }
 
 /// The embedded story.

@@ -1,9 +1,13 @@
-//! The network on a GPU against the network on the CPU. Without a GPU the test says so and passes.
+//! The network on a GPU against the network on the CPU. Without a GPU the test says that it is skipped.
 #![cfg(feature = "cuda")]
+
+#[path = "../../../tests/src/skip.rs"]
+mod skip;
 
 use candle_core::{Device, Result, Tensor};
 use lstm::{CharLstm, Outputs, State};
 use model_card::{InputEncoding, ModelSize};
+use skip::skip;
 
 /// Logits, final states and all gradients, on the CPU in the end.
 fn results(network: &CharLstm, ids: &[u32], outputs: Outputs) -> Result<Vec<Tensor>> {
@@ -24,7 +28,7 @@ fn results(network: &CharLstm, ids: &[u32], outputs: Outputs) -> Result<Vec<Tens
 #[test]
 fn a_gpu_gives_what_the_cpu_gives() -> Result<()> {
     let Ok(device) = Device::new_cuda(0) else {
-        eprintln!("no GPU: nothing is compared");
+        skip("there is no GPU to compare with the CPU");
         return Ok(());
     };
     for (layers, input) in [(1, InputEncoding::OneHot), (3, InputEncoding::Embedding { size: 6 })] {

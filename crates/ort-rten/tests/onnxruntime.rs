@@ -7,11 +7,14 @@
 #![cfg(feature = "onnxruntime")]
 
 mod common;
+#[path = "../../../tests/src/skip.rs"]
+mod skip;
 
 use std::{env, fs, process::Command};
 
 use common::{Inputs, Results, assert_close, environment_over, fixture, results};
 use ort::session::Session;
+use skip::skip;
 
 /// Set in the second process, to the file that takes its results.
 const PEER: &str = "ORT_RTEN_PEER_RESULTS";
@@ -20,8 +23,7 @@ const PEER: &str = "ORT_RTEN_PEER_RESULTS";
 #[test]
 fn results_and_descriptions_are_those_of_onnx_runtime() {
     if env::var_os("ORT_DYLIB_PATH").is_none() {
-        eprintln!("skipped: set ORT_DYLIB_PATH to the path of libonnxruntime to hold this crate against it");
-        return;
+        return skip("ORT_DYLIB_PATH names no library of ONNX Runtime to hold this crate against");
     }
     if let Some(file) = env::var_os(PEER) {
         let library = env::var_os("ORT_DYLIB_PATH").unwrap();

@@ -1,7 +1,10 @@
 //! Checkpoints to PyTorch and back, by the scripts of `docs/pytorch.md`: see `pytorch.py` beside this file.
 //!
 //! It needs a Python with torch and safetensors: the one that the variable `SCRIMSHAW_PYTHON` names, or `python3`.
-//! Without one the test says so and passes.
+//! Without one the test says that it is skipped.
+
+#[path = "../../../tests/src/skip.rs"]
+mod skip;
 
 use std::env;
 use std::fs;
@@ -16,6 +19,7 @@ use model_card::{
     Vocabulary, WEIGHTS_FILE,
 };
 use serde::Deserialize;
+use skip::skip;
 use tempfile::TempDir;
 use trainer::import::{Description, import};
 
@@ -156,10 +160,7 @@ fn python() -> Option<String> {
     let fits = tried.is_ok_and(|status| status.success());
     assert!(fits || named.is_none(), "SCRIMSHAW_PYTHON is {python:?}, which has no torch and safetensors");
     if !fits {
-        // Written past the test harness, which keeps what a passing test prints to itself.
-        let message =
-            format!("skipped: {python} has no torch and safetensors; name one that does in SCRIMSHAW_PYTHON\n");
-        std::io::stderr().write_all(message.as_bytes()).unwrap();
+        skip(&format!("{python} has no torch and safetensors; SCRIMSHAW_PYTHON may name a Python that has"));
     }
     fits.then_some(python)
 }
