@@ -10,6 +10,7 @@ mod check;
 mod dist;
 mod project;
 mod protoc;
+mod skips;
 mod test;
 
 use std::process::ExitCode;
@@ -36,8 +37,8 @@ enum Task {
     Bench(bench::Task),
     /// Run every test of the workspace.
     Test(test::Arguments),
-    /// Check format, dependencies, lints and documentation: what CI checks besides the tests.
-    Check,
+    /// Check format, spelling, dependencies, lints, documentation and other targets: what CI checks besides the tests.
+    Check(check::Arguments),
 }
 
 /// Commands of `carve`, for the help alone; a test compares them with what `carve --help` says.
@@ -92,7 +93,7 @@ fn run() -> Result<()> {
         Task::Dist(arguments) => dist::run(&project, &arguments),
         Task::Bench(task) => bench::run(&project, &task),
         Task::Test(arguments) => test::run(&project, &arguments),
-        Task::Check => check::run(&project),
+        Task::Check(arguments) => check::run(&project, &arguments),
     }
 }
 

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -115,7 +115,19 @@ pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{} printed something that is not UTF-8", shown(command)))
 }
 
-fn code(status: std::process::ExitStatus) -> u8 {
+/// What a program prints on stdout if it succeeds. What it complains about stays unseen: the caller says what that means.
+pub fn answer(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether this machine can compile for NVIDIA GPUs.
+pub fn has_cuda_toolkit() -> bool {
+    answer(Command::new("nvcc").arg("--version")).is_some()
+}
+
+/// What [`Failed`] passes on.
+pub fn code(status: ExitStatus) -> u8 {
     // Without a code, a signal ended it.
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
