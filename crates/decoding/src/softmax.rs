@@ -133,6 +133,15 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_drawn_has_probability_zero_exactly() {
+        for excluded in [NAN, -INFINITY] {
+            let mut probabilities = [1.0; 3];
+            softmax(&[excluded, 0.0, -1000.0], &mut probabilities);
+            assert_eq!(probabilities.map(f32::to_bits), [0.0_f32, 1.0, 0.0].map(f32::to_bits), "{excluded}");
+        }
+    }
+
+    #[test]
     fn log_probabilities_agree_with_softmax_and_do_not_underflow() {
         let logits = [0.0, 1.0, 2.0, -300.0];
         let mut probabilities = [0.0; 4];

@@ -89,7 +89,7 @@ impl Decoding {
         assert!(!logits.is_empty(), "there are no logits to choose from");
         let deterministic = self.options.temperature == 0.0;
         let probabilities = self.distribution(logits);
-        let token = if deterministic { certain(probabilities) } else { draw(probabilities, rng) };
+        let token = if deterministic { certain(probabilities) } else { draw(probabilities, rng.uniform()) };
         let token = token.or_else(|| (0..logits.len()).find(|token| !self.options.excluded.contains(token)));
         let token = token.unwrap_or(0);
         self.remember(token);
@@ -214,10 +214,11 @@ fn largest(values: &[f32]) -> Option<usize> {
     best
 }
 
-/// Draws a token by its probability; `None` if every probability is 0.
-fn draw(probabilities: &[f32], rng: &mut Rng) -> Option<usize> {
+/// The token whose share of [0, 1) holds `number`, where each takes its probability of it; `None` if every probability
+/// is 0.
+fn draw(probabilities: &[f32], number: f64) -> Option<usize> {
     let total: f64 = probabilities.iter().copied().map(f64::from).sum();
-    let mut left = rng.uniform() * total;
+    let mut left = number * total;
     let mut drawn = None;
     for (token, &probability) in probabilities.iter().enumerate() {
         if probability > 0.0 {
@@ -301,6 +302,95 @@ mod tests {
     }
 
     #[test]
+    fn each_token_is_drawn_from_its_share_of_the_unit_interval() {
+        let probabilities = [0.0, 0.25, 0.0, 0.5, 0.25, 0.0];
+        let last = 1.0 - f64::EPSILON / 2.0;
+        for (number, token) in [(0.0, 1), (0.249, 1), (0.25, 3), (0.749, 3), (0.75, 4), (last, 4)] {
+            assert_eq!(draw(&probabilities, number), Some(token), "{number}");
+            // The shares are relative to the sum of all.
+            assert_eq!(draw(&probabilities.map(|share| share * 8.0), number), Some(token), "{number}");
+        }
+        // Rounding may leave something to draw past the last token.
+        assert_eq!(draw(&probabilities, 1.0), Some(4));
+        assert_eq!(draw(&[0.0; 3], 0.5), None);
+    }
+
+    #[test]
+    fn a_choice_takes_one_random_number_and_none_at_temperature_0() {
+        for (temperature, numbers) in [(1.0, 1), (0.0, 0)] {
+            let mut decoding = Decoding::new(Options { temperature, ..Options::default() }).unwrap();
+            let (mut rng, mut expected) = (Rng::seed(5), Rng::seed(5));
+            decoding.choose(&[0.0, 1.0], &mut rng);
+            for _ in 0..numbers {
+                expected.bits();
+            }
+            assert_eq!(rng, expected, "temperature {temperature}");
+        }
+    }
+
+    #[test]
+    fn the_likeliest_of_equals_is_the_first() {
+        let options = Options { temperature: 0.0, ..Options::default() };
+        assert_eq!(distribution(options, &[1.0, 3.0, 3.0]), [0.0, 1.0, 0.0]);
+        // Of equals, those that come first are kept, too.
+        let options = Options { top_k: Some(2), ..Options::default() };
+        assert_eq!(distribution(options, &[0.0; 4]), [0.5, 0.5, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn logits_without_a_number_have_no_probability_however_few_are_kept() {
+        let keeping = [
+            Options { top_k: Some(1), ..Options::default() },
+            Options { top_p: Some(0.5), ..Options::default() },
+            Options { min_p: Some(0.5), ..Options::default() },
+        ];
+        for options in keeping {
+            assert_eq!(distribution(options.clone(), &[f32::NAN; 3]), [0.0; 3], "{options:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_the_penalty_needs() {
+        let remembered = |repetition_penalty, repetition_window| {
+            let options = Options { repetition_penalty, repetition_window, ..Options::default() };
+            let mut decoding = Decoding::new(options).unwrap();
+            (0..5).for_each(|token| decoding.remember(token));
+            decoding.recent.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(remembered(Some(2.0), 3), [2, 3, 4]);
+        for (penalty, window) in [(None, 3), (Some(2.0), 0), (None, 0)] {
+            assert_eq!(remembered(penalty, window), [], "{penalty:?} over {window}");
+        }
+    }
+
+    #[test]
+    fn options_are_kept_and_the_temperature_can_change() {
+        let options = Options { temperature: 0.5, top_p: Some(0.9), ..Options::default() };
+        let mut decoding = Decoding::new(options.clone()).unwrap();
+        assert_eq!(decoding.options(), &options);
+        decoding.set_temperature(2.0).unwrap();
+        assert_eq!(decoding.options(), &Options { temperature: 2.0, ..options });
+    }
+
+    #[test]
+    fn options_at_the_ends_of_their_ranges_are_accepted() {
+        let plain = Options::default;
+        let cases = [
+            Options { temperature: 0.0, ..plain() },
+            Options { temperature: f32::MAX, ..plain() },
+            Options { top_k: Some(1), ..plain() },
+            Options { top_p: Some(f32::MIN_POSITIVE), ..plain() },
+            Options { top_p: Some(1.0), ..plain() },
+            Options { min_p: Some(0.0), ..plain() },
+            Options { min_p: Some(1.0), ..plain() },
+            Options { repetition_penalty: Some(f32::MIN_POSITIVE), ..plain() },
+        ];
+        for options in cases {
+            assert!(Decoding::new(options.clone()).is_ok(), "{options:?}");
+        }
+    }
+
+    #[test]
     fn the_same_seed_makes_the_same_choices() {
         let choices = |seed| {
             let mut decoding = Decoding::new(Options::default()).unwrap();
@@ -336,6 +426,8 @@ mod tests {
             (Options { min_p: Some(-0.1), ..plain() }, "min-p of -0.1"),
             (Options { min_p: Some(f32::NAN), ..plain() }, "min-p of NaN"),
             (Options { repetition_penalty: Some(0.0), ..plain() }, "penalty of 0 "),
+            (Options { repetition_penalty: Some(-1.0), ..plain() }, "penalty of -1"),
+            (Options { repetition_penalty: Some(f32::INFINITY), ..plain() }, "penalty of inf"),
             (Options { repetition_penalty: Some(f32::NAN), ..plain() }, "penalty of NaN"),
         ];
         for (options, part) in cases {
