@@ -149,6 +149,11 @@ mod tests {
         }
     }
 
+    fn without_tokens(card: &mut ModelCard) {
+        card.vocabulary = Vocabulary::from_text(Unit::Char, "");
+        card.size.vocabulary = 0;
+    }
+
     #[test]
     fn json_round_trips() {
         assert_eq!(ModelCard::from_json(&card().to_json()).unwrap(), card());
@@ -164,6 +169,8 @@ mod tests {
         let cases = [
             (refuse(|card| card.size.vocabulary = 5), "4 tokens and the network 5"),
             (refuse(|card| card.size.hidden = 0), "no size may be zero"),
+            (refuse(|card| card.size.layers = 0), "no size may be zero"),
+            (refuse(without_tokens), "no size may be zero"),
             (refuse(|card| card.context = Context::Window { length: 0 }), "its window has no characters"),
             (refuse(|card| card.format_version = 99), "format version 99"),
             (ModelCard::from_json("{}").unwrap_err().to_string(), "format_version"),

@@ -125,6 +125,24 @@ mod tests {
     }
 
     #[test]
+    fn text_is_borrowed_where_no_step_applies() {
+        let identity = Normalisation::default();
+        let others = [
+            Normalisation { newlines: Newlines::Lf, ..identity },
+            Normalisation { nfc: true, ..identity },
+            Normalisation { ascii: true, ..identity },
+        ];
+        for normalisation in [&[identity], &others[..]].concat() {
+            assert!(matches!(normalisation.apply("Plain\n"), Cow::Borrowed("Plain\n")), "{normalisation:?}");
+        }
+        assert!(matches!(identity.apply("E\u{301}\r\n"), Cow::Borrowed(_)));
+        assert!(identity.is_identity());
+        for changed in others {
+            assert!(!changed.is_identity(), "{changed:?}");
+        }
+    }
+
+    #[test]
     fn names_are_those_of_the_json() {
         for newlines in Newlines::ALL {
             assert_eq!(newlines.name().parse::<Newlines>().unwrap(), newlines);

@@ -64,6 +64,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_layer_reads_the_encoded_token_or_the_layer_below() {
+        let size = |input| ModelSize { vocabulary: 10, hidden: 8, layers: 2, input };
+        let cases = [
+            (InputEncoding::OneHot, None, 10),
+            (InputEncoding::Embedding { size: 4 }, Some(4), 4),
+            (InputEncoding::TiedEmbedding, Some(8), 8),
+        ];
+        for (input, embedding, first) in cases {
+            assert_eq!(size(input).embedding_size(), embedding, "{input:?}");
+            assert_eq!([0, 1].map(|layer| size(input).input_size(layer)), [first, 8], "{input:?}");
+        }
+    }
+
+    #[test]
     fn parameters_agree_with_keras_and_with_hand_counts() {
         let lecture = ModelSize { vocabulary: 60, hidden: 128, layers: 1, input: InputEncoding::OneHot };
         // Keras' own summary of the lecture's model: LSTM 96,768 + Dense 7,740.

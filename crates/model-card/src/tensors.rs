@@ -30,3 +30,31 @@ pub fn bias_ih(layer: usize) -> String {
 pub fn bias_hh(layer: usize) -> String {
     format!("lstm.bias_hh_l{layer}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_pytorch_module() {
+        // list(module.state_dict()) of docs/pytorch.md's module with two layers.
+        let expected = [
+            "embedding.weight",
+            "lstm.weight_ih_l0",
+            "lstm.weight_hh_l0",
+            "lstm.bias_ih_l0",
+            "lstm.bias_hh_l0",
+            "lstm.weight_ih_l1",
+            "lstm.weight_hh_l1",
+            "lstm.bias_ih_l1",
+            "lstm.bias_hh_l1",
+            "output.weight",
+            "output.bias",
+        ];
+        let layers = [0, 1].map(|layer| [weight_ih(layer), weight_hh(layer), bias_ih(layer), bias_hh(layer)]);
+        let mut names = vec![EMBEDDING_WEIGHT.into()];
+        names.extend(layers.into_iter().flatten());
+        names.extend([OUTPUT_WEIGHT.into(), OUTPUT_BIAS.into()]);
+        assert_eq!(names, expected);
+    }
+}

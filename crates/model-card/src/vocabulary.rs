@@ -252,6 +252,36 @@ mod tests {
     }
 
     #[test]
+    fn symbols_that_their_unit_does_not_have_are_refused() {
+        let whole = Vocabulary::new(Unit::Byte, [255, 0, 255]).unwrap();
+        assert_eq!((whole.symbols(), whole.unit()), (&[0, 255][..], Unit::Byte));
+        assert_eq!(Vocabulary::new(Unit::Char, [0x10_ffff, 0xe000, 256]).unwrap().symbols(), [256, 0xe000, 0x10_ffff]);
+        let cases = [
+            (Unit::Byte, 256, "0x100 is not a byte"),
+            (Unit::Char, 0xd800, "0xd800 is not a Unicode scalar value"),
+            (Unit::Char, 0x11_0000, "0x110000 is not a Unicode scalar value"),
+        ];
+        for (unit, symbol, message) in cases {
+            let error = Vocabulary::new(unit, [0, symbol]).unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_vocabulary_is_empty_until_it_has_a_token() {
+        let empty = Vocabulary::from_text(Unit::Char, "");
+        assert!(empty.is_empty());
+        assert!(!empty.clone().with_boundary().is_empty() && !empty.with_unknown().is_empty());
+        assert!(!Vocabulary::from_text(Unit::Char, "a").is_empty());
+    }
+
+    #[test]
+    fn an_unknown_byte_is_named_with_its_position() {
+        let message = Vocabulary::from_text(Unit::Byte, "abc").encode("a\u{e9}").unwrap_err().to_string();
+        assert!(message.contains("byte 0xc3 at position 1 is not in the model's vocabulary of 3"), "{message}");
+    }
+
+    #[test]
     fn an_unknown_character_is_named_with_its_position() {
         let message = Vocabulary::from_text(Unit::Char, "abc").encode("ab\u{e9}").unwrap_err().to_string();
         assert!(message.contains("'\u{e9}' (U+00E9) at position 2"), "{message}");
@@ -304,6 +334,15 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<Vocabulary>(json).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn the_fingerprint_is_what_shards_were_written_with() {
+        // xxhash.xxh3_64_hexdigest(bytes([byte, boundary, unknown]) + struct.pack("<2I", 97, 98)) in Python.
+        let plain = Vocabulary::from_text(Unit::Char, "ab");
+        assert_eq!(plain.fingerprint(), 0x9edc_5077_0fec_b629);
+        let special = Vocabulary::from_text(Unit::Byte, "ab").with_boundary().with_unknown();
+        assert_eq!(special.fingerprint(), 0x79f8_97b6_62ce_3a7a);
     }
 
     #[test]
