@@ -274,6 +274,8 @@ mod tests {
         refuse(|bytes| bytes.truncate(63), "63 bytes, and a header takes 64");
         refuse(|bytes| bytes[0] = b'X', "does not start with the magic bytes");
         refuse(|bytes| bytes[8] = 2, "format version 2");
+        refuse(|bytes| bytes[9] = 1, "format version 257");
+        refuse(|bytes| bytes[11] = 1, "format version 16777217");
         refuse(|bytes| bytes[12] = 3, "its ids have 3 bytes each");
         refuse(|bytes| bytes[60] = 1, "padding");
         refuse(|bytes| bytes.truncate(66), "66 bytes and its header says 68: it was truncated");

@@ -81,3 +81,38 @@ fn map(path: &Path) -> Result<Mmap> {
     let mapped = unsafe { Mmap::map(&file) };
     mapped.map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use xxhash_rust::xxh3::xxh3_64;
+
+    use super::super::format::Width;
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_whole_shard_is_refused_with_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("train.shard");
+        let refusal = || MappedShard::open(path.clone()).unwrap_err().to_string();
+        let missing = refusal();
+        assert!(missing.contains("train.shard is missing"), "{missing}");
+        for (length, message) in [(0, "it has 0 bytes"), (63, "it has 63 bytes"), (64, "the magic bytes")] {
+            fs::write(&path, vec![0; length]).unwrap();
+            let refused = refusal();
+            assert!(refused.contains("train.shard is damaged") && refused.contains(message), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_shard_without_ids_is_a_shard() {
+        let header = Header { width: Width::Two, count: 0, offset: 7, vocabulary: 8, run: 9, checksum: xxh3_64(&[]) };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("empty.shard");
+        fs::write(&path, header.to_bytes()).unwrap();
+        let shard = MappedShard::open(path.clone()).unwrap();
+        assert_eq!((shard.header(), shard.path()), (header, path.as_path()));
+        shard.verify(1).unwrap();
+    }
+}

@@ -153,7 +153,65 @@ fn temporary(folder: &Path) -> Result<NamedTempFile> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use super::super::map::MappedShard;
     use super::*;
+
+    fn written(folder: &Path) -> FinishedShard {
+        let common = CommonHeader { width: Width::Two, vocabulary: 8, run: 9 };
+        let mut writer = ShardWriter::create(folder, common).unwrap();
+        for (ids, bytes) in [(&[1, 0, 2, 0][..], 4), (&[][..], 4), (&[3, 0][..], 6)] {
+            writer.push(ids).unwrap();
+            assert_eq!(writer.bytes(), bytes);
+        }
+        writer.finish("train.shard".into(), 7).unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_shard_gets_its_name_when_it_is_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shard = written(folder.path());
+        assert!(names(folder.path()).iter().all(|name| is_unfinished_name(name)));
+        let entry = shard.entry().clone();
+        assert_eq!((entry.file.as_str(), entry.offset, entry.count), ("train.shard", 7, 3));
+        shard.wait_for_sync().unwrap();
+        shard.publish().unwrap();
+        assert_eq!(names(folder.path()), ["train.shard"]);
+
+        let shard = MappedShard::open(folder.path().join("train.shard")).unwrap();
+        let header = shard.header();
+        assert_eq!((header.count, header.offset, header.vocabulary, header.run), (3, 7, 8, 9));
+        assert_eq!((header.width, header.checksum), (Width::Two, entry.checksum));
+        let mut ids = [0; 3];
+        shard.read(0, &mut ids);
+        assert_eq!(ids, [1, 2, 3]);
+        shard.verify(4).unwrap();
+    }
+
+    #[test]
+    fn a_shard_that_is_dropped_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(written(folder.path()));
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_shard_that_did_not_reach_the_disk_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let failures: [fn() -> io::Result<()>; 2] =
+            [|| Err(io::Error::other("the disk is gone")), || panic!("a panic of the test's own")];
+        for (failure, part) in failures.into_iter().zip(["the disk is gone", "the thread that synced the file"]) {
+            let mut shard = written(folder.path());
+            shard.syncing = Some(thread::spawn(failure));
+            let message = shard.wait_for_sync().unwrap_err().to_string();
+            assert!(message.contains("train.shard") && message.contains(part), "{message}");
+        }
+    }
 
     #[test]
     fn only_the_names_of_this_program_are_recognised() {
