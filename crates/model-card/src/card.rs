@@ -244,6 +244,25 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_that_a_card_may_state_is_read() {
+        let mut large = card();
+        large.size = ModelSize {
+            hidden: ModelSize::MOST_UNITS,
+            layers: ModelSize::MOST_LAYERS,
+            input: InputEncoding::Embedding { size: ModelSize::MOST_UNITS },
+            ..large.size
+        };
+        large.context = Context::Window { length: Context::LONGEST_WINDOW };
+        large.seed_text = "a".repeat(LONGEST_SEED_TEXT);
+        let text = "t".repeat(LONGEST_TEXT);
+        large.provenance.dataset.clone_from(&text);
+        large.provenance.licence = Some(text.clone());
+        large.provenance.recipe.clone_from(&text);
+        large.provenance.program = text;
+        assert_eq!(ModelCard::from_json(&large.to_json()).unwrap(), large);
+    }
+
+    #[test]
     fn contradictions_and_other_formats_are_refused() {
         let refuse = |change: fn(&mut ModelCard)| {
             let mut card = card();

@@ -125,6 +125,8 @@ mod tests {
         // 10*8 embedding, which is the output weight too; twice 4*8*(8+8+1) LSTM; 10 biases.
         let tied = ModelSize { input: InputEncoding::TiedEmbedding, ..embedded };
         assert_eq!(tied.parameters(), 80 + 2 * 544 + 10);
+        let flat = ModelSize { layers: 0, ..embedded };
+        assert_eq!(flat.parameters(), 40 + 90, "without LSTM layers");
         let huge =
             ModelSize { vocabulary: 1, hidden: usize::MAX / 2, layers: usize::MAX, input: InputEncoding::OneHot };
         assert_eq!(huge.parameters(), usize::MAX);
