@@ -26,6 +26,12 @@ impl Skips {
         }
     }
 
+    /// What was skipped so far, a line each.
+    #[cfg(test)]
+    pub fn lines(&self) -> &[String] {
+        &self.0
+    }
+
     /// Lists what was skipped. With `SCRIMSHAW_STRICT=1` it is an error if anything was.
     pub fn close(self) -> Result<()> {
         if self.0.is_empty() {
@@ -52,6 +58,6 @@ mod tests {
         for line in ["skipped: a_test: there is no Python\n", "  skipped   3 binary files", "running 2 tests", ""] {
             skips.read(line);
         }
-        assert_eq!(skips.0, ["a_test: there is no Python"]);
+        assert_eq!(skips.lines(), ["a_test: there is no Python"]);
     }
 }

@@ -95,3 +95,19 @@ fn run_and_read(command: &mut Command, skips: &mut Skips) -> Result<()> {
     let status = child.wait()?;
     if status.success() { Ok(()) } else { Err(Failed { code: code(status) }.into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_program_skips_is_noted_and_its_code_passed_on() {
+        let script = "echo 'skipped: a_test: no Python' >&2; echo 'skipped: on stdout'; printf 'last line' >&2; exit 3";
+        let mut skips = Skips::default();
+        let error = run_and_read(Command::new("sh").args(["-c", script]), &mut skips).unwrap_err();
+        assert_eq!(error.downcast::<Failed>().unwrap().code, 3);
+        assert_eq!(skips.lines(), ["a_test: no Python"]);
+        run_and_read(&mut Command::new("true"), &mut skips).unwrap();
+    }
+}
