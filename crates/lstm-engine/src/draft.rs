@@ -331,8 +331,8 @@ impl<'a, 'm> Compiler<'a, 'm> {
     }
 
     fn push(&mut self, draft: Draft<'a, 'm>, inputs: Values, node: &'m Node<'a>) -> Understood {
-        if inputs.is_empty() || node.outputs.len() > 3 {
-            return Err("it has no inputs, or too many outputs");
+        if inputs.is_empty() || node.outputs.is_empty() || node.outputs.len() > 3 {
+            return Err("it has no inputs, no outputs, or too many outputs");
         }
         let known = Known::made(self.steps.len());
         let mut outputs = Values::new();
