@@ -3,17 +3,16 @@
 use std::collections::HashMap;
 
 use kernels::inference::Number;
-use onnx_view::{Model, Node, Port, PortType, Tensor};
+use onnx_view::{Model, Node, Port, PortType, Tensor, shortened};
 use smallvec::smallvec;
 
 use crate::{
     error::{Error, Result},
-    fold::folds,
+    fold::{MOST_WORK, folds},
+    limits::MOST_PACKED,
     plan::{Operation, Part, Values},
 };
 
-/// How often the numbers of a file may be packed, on average: many operators could name the same weights.
-const MOST_PACKED: usize = 4;
 /// Axes of a squeeze that are more than any tensor has.
 const MOST_AXES: usize = 64;
 
@@ -73,6 +72,10 @@ pub(crate) struct Compiler<'a, 'm> {
     constants: HashMap<&'a str, &'m Tensor<'a>>,
     /// Numbers of weights that may still be packed.
     budget: usize,
+    /// Numbers of floats in the file.
+    pub(crate) numbers: usize,
+    /// Multiplications that products computed in advance may still take.
+    work: usize,
     /// How many operators, and outputs of the model, read each name.
     uses: HashMap<&'a str, usize>,
     values: HashMap<&'a str, usize>,
@@ -94,16 +97,21 @@ impl<'a, 'm> Compiler<'a, 'm> {
             *uses.entry(name).or_default() += 1;
         }
         let (values, known, steps) = (HashMap::new(), Vec::new(), Vec::new());
-        let mut compiler = Self { constants, budget, uses, values, known, steps };
+        let mut compiler = Self { constants, budget, numbers, work: MOST_WORK, uses, values, known, steps };
         for input in &graph.inputs {
             let is_ids = match input.kind {
                 PortType::Tensor { element: 1, .. } => false,
                 PortType::Tensor { element: 6 | 7, .. } => true,
-                _ => return Err(Error::Graph(format!("its input {:?} holds neither floats nor ids", input.name))),
+                _ => {
+                    return Err(Error::Graph(format!(
+                        "its input {:?} holds neither floats nor ids",
+                        shortened(input.name)
+                    )));
+                }
             };
             compiler
                 .define(input.name, Known::input(is_ids))
-                .map_err(|reason| Error::Graph(format!("{:?}: {reason}", input.name)))?;
+                .map_err(|reason| Error::Graph(format!("{:?}: {reason}", shortened(input.name))))?;
         }
         Ok(compiler)
     }
@@ -187,7 +195,7 @@ impl<'a, 'm> Compiler<'a, 'm> {
         let maker = inputs[0].and_then(|value| self.steps.get_mut(self.known[value].maker)).filter(|_| is_alone);
         let table = match maker {
             Some(DraftStep { draft, inputs: ids, .. }) => match draft {
-                Draft::Rows(table) if table.shape[1] == width && folds(table, input, hidden) => {
+                Draft::Rows(table) if table.shape[1] == width && folds(table, input, hidden, &mut self.work) => {
                     let table = *table;
                     *draft = Draft::Folded;
                     inputs[0] = ids[0];
@@ -332,7 +340,7 @@ impl<'a, 'm> Compiler<'a, 'm> {
         let most = if matches!(draft, Draft::Lstm { .. }) { 3 } else { 1 };
         let is_wanted = most > 1 || node.output(0).is_some();
         if inputs.is_empty() || !(1..=most).contains(&node.outputs.len()) || !is_wanted {
-            return Err("it has no inputs, no outputs or too many");
+            return Err("it has no inputs, no outputs, or too many outputs");
         }
         let known = Known::made(self.steps.len());
         let mut outputs = Values::new();
@@ -348,7 +356,10 @@ impl<'a, 'm> Compiler<'a, 'm> {
         let value = self.values.get(output.name).copied().filter(|&value| !self.known[value].is_ids);
         let value = value.filter(|_| matches!(output.kind, PortType::Tensor { element: 1, .. }));
         let Some(value) = value else {
-            return Err(Error::Graph(format!("no operator makes its output {:?}, or it is no float", output.name)));
+            return Err(Error::Graph(format!(
+                "no operator makes its output {:?}, or it is no float",
+                shortened(output.name)
+            )));
         };
         if !self.known[value].is_input {
             return Ok(value);

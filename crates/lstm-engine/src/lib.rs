@@ -4,6 +4,8 @@ mod compile;
 mod draft;
 mod error;
 mod fold;
+mod limits;
+mod memory;
 mod plan;
 mod session;
 mod threads;

@@ -18,6 +18,8 @@ pub struct Plan {
     pub(crate) values: usize,
     /// How many buffers the steps write to.
     pub(crate) buffers: usize,
+    /// How many numbers the packed weights are, about.
+    pub(crate) packed: usize,
 }
 
 impl Plan {

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use kernels::inference::{self, Dense, Layer};
+use onnx_view::MOST_DIMENSIONS;
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
     error::{Error, Result},
+    limits::Allowance,
+    memory::{no_memory, set_len},
     plan::{Operation, Part, Plan, Reads, Step},
     threads::ScopedThreads,
 };
@@ -42,6 +45,8 @@ pub struct Session {
     /// Rows of a table, for the layer that runs.
     places: Vec<usize>,
     zeros: Vec<f32>,
+    /// What the run may still take.
+    allowance: Allowance,
     threads: ScopedThreads,
 }
 
@@ -76,7 +81,8 @@ impl Session {
     pub fn new(plan: Arc<Plan>, threads: usize) -> Self {
         let memory = Memory { values: vec![Value::default(); plan.values], buffers: vec![Vec::new(); plan.buffers] };
         let threads = ScopedThreads::new(threads);
-        Self { plan, memory, scratch: inference::Scratch::default(), places: Vec::new(), zeros: Vec::new(), threads }
+        let (scratch, allowance) = (inference::Scratch::default(), Allowance::default());
+        Self { plan, memory, scratch, places: Vec::new(), zeros: Vec::new(), allowance, threads }
     }
 
     /// The plan.
@@ -89,18 +95,21 @@ impl Session {
         if inputs.len() != self.plan.inputs.len() {
             return Err(misfit(format_args!("{} inputs are given to {}", inputs.len(), self.plan.inputs.len())));
         }
+        let (mut ids, mut states) = (0_usize, 0_usize);
         for (index, (input, value)) in inputs.iter().zip(&mut self.memory.values).enumerate() {
-            let found = match input.numbers {
-                Numbers::Floats(numbers) => numbers.len(),
-                Numbers::Longs(numbers) => numbers.len(),
-                Numbers::Integers(numbers) => numbers.len(),
+            let (found, sum) = match input.numbers {
+                Numbers::Floats(numbers) => (numbers.len(), &mut states),
+                Numbers::Longs(numbers) => (numbers.len(), &mut ids),
+                Numbers::Integers(numbers) => (numbers.len(), &mut ids),
             };
+            *sum = sum.saturating_add(found);
             if found != input.shape.iter().product::<usize>() || found == 0 {
                 return Err(misfit(format_args!("an input of shape {:?} has {found} numbers", input.shape)));
             }
             set_shape(value, input.shape);
             (value.source, value.start) = (Source::Input(index), 0);
         }
+        self.allowance = Allowance::new(if ids > 0 { ids } else { states }, states, self.plan.packed);
         let plan = Arc::clone(&self.plan);
         plan.steps.iter().try_for_each(|step| self.step(step, inputs))
     }
@@ -139,7 +148,8 @@ impl Session {
         let mut shape = Sizes::from(shape);
         shape.push(width);
         let rows = &mut self.memory.buffers[step.buffer];
-        set_len(rows, self.places.len() * width);
+        self.allowance.take(self.places.len() * width, 0)?;
+        set_len(rows, self.places.len() * width)?;
         for (&place, row) in self.places.iter().zip(rows.chunks_exact_mut(width)) {
             row.copy_from_slice(&table[place * width..][..width]);
         }
@@ -166,7 +176,9 @@ impl Session {
             }
         };
         let size = batch * hidden;
-        self.zeros.resize(self.zeros.len().max(size), 0.0);
+        if self.zeros.len() < size {
+            set_len(&mut self.zeros, size)?;
+        }
         let state = |value: Option<usize>| {
             let Some(value) = value else { return Ok(&self.zeros[..size]) };
             let (shape, numbers) = memory.floats(inputs, Some(value))?;
@@ -179,8 +191,10 @@ impl Session {
             Ok(numbers)
         };
         let initial = Some([state(step.inputs[1])?, state(step.inputs[2])?]);
-        set_len(&mut sequence, time * size);
-        set_len(&mut cell, size);
+        let inputs = if let Reads::Numbers(width) = reads { width } else { 0 };
+        self.allowance.take((time + 1) * size, 4 * time * size * (inputs + hidden))?;
+        set_len(&mut sequence, time * size)?;
+        set_len(&mut cell, size)?;
         layer.run(input, [time, batch], initial, &mut sequence, &mut cell, &mut self.scratch, &self.threads);
         let memory = &mut self.memory;
         let output = |index: usize| step.outputs.get(index).copied().flatten();
@@ -200,7 +214,8 @@ impl Session {
             return Err(misfit(format_args!("{shape:?} is multiplied with a matrix of {inner} rows")));
         };
         let rows = numbers.len() / inner;
-        set_len(&mut product, rows * columns);
+        self.allowance.take(rows * columns, numbers.len().saturating_mul(columns))?;
+        set_len(&mut product, rows * columns)?;
         dense.multiply(rows, numbers, &mut product);
         let mut shape = Sizes::from(outer);
         shape.push(columns);
@@ -222,6 +237,8 @@ impl Session {
             } else {
                 return Err(misfit(format_args!("{shape:?} and {whole:?} are joined along their first axis")));
             }
+            self.allowance.take(numbers.len(), 0)?;
+            joined.try_reserve(numbers.len()).map_err(|_| no_memory::<f32>(numbers.len()))?;
             joined.extend_from_slice(numbers);
         }
         self.memory.set(step.outputs[0], &whole, Source::Buffer(step.buffer), 0);
@@ -260,15 +277,6 @@ impl Memory {
     }
 }
 
-/// Makes a buffer that will be overwritten this long, and no longer: it may hold the logits of a whole text.
-fn set_len(buffer: &mut Vec<f32>, len: usize) {
-    if buffer.capacity() < len {
-        *buffer = Vec::new();
-        buffer.reserve_exact(len);
-    }
-    buffer.resize(len, 0.0);
-}
-
 fn set_shape(value: &mut Value, shape: &[usize]) {
     value.shape.clear();
     value.shape.extend_from_slice(shape);
@@ -297,6 +305,7 @@ fn find_places<'v>(
         place.ok_or_else(|| misfit(format_args!("the id {id} is looked up in a table of {rows} rows")))
     };
     places.clear();
+    places.try_reserve(value.shape.iter().product()).map_err(|_| no_memory::<usize>(value.shape.iter().product()))?;
     match inputs[input].numbers {
         Numbers::Longs(ids) => ids.iter().try_for_each(|&id| place(id).map(|place| places.push(place)))?,
         Numbers::Integers(ids) => ids.iter().try_for_each(|&id| place(id.into()).map(|place| places.push(place)))?,
@@ -333,6 +342,9 @@ fn squeeze(shape: &mut Sizes, axes: &[i64]) -> Option<()> {
 }
 
 fn unsqueeze(shape: &mut Sizes, axes: &[i64]) -> Option<()> {
+    if shape.len() + axes.len() > MOST_DIMENSIONS {
+        return None;
+    }
     let axes = resolve(axes, shape.len() + axes.len())?;
     axes.iter().for_each(|&axis| shape.insert(axis, 1));
     Some(())

@@ -73,9 +73,13 @@ fn weights_without_numbers_are_refused() {
 #[test]
 fn a_split_into_a_million_is_refused() {
     // In an earlier version each name was looked for among all before it, for a minute.
-    let outputs: Vec<String> = (0..1_000_000).map(|index| index.to_string()).collect();
-    let graph = [node("Split", "x", &outputs.join(" "), &[])];
-    let error = compile(&file("x", "0", &graph)).unwrap_err().to_string();
+    let split = |count: usize| {
+        let outputs: Vec<String> = (0..count).map(|index| index.to_string()).collect();
+        file("x", "0", &[node("Split", "x", &outputs.join(" "), &[])])
+    };
+    let error = Model::read(&split(1_000_000)).unwrap_err().to_string();
+    assert!(error.contains("a list of more than 65536 items"), "{error}");
+    let error = compile(&split(20_000)).unwrap_err().to_string();
     assert!(error.contains("more than 16384 nodes and values"), "{error}");
 }
 
@@ -92,8 +96,90 @@ fn weights_that_a_thousand_operators_share_are_refused() {
 }
 
 #[test]
+fn weights_that_are_no_numbers_are_refused() {
+    let with = |w: f32, table: f32, bias: f32| {
+        let graph = [
+            constant("table", &[2, 1], &[0.5, table]),
+            constant("w", &[1, 4, 1], &[0.5, 0.5, w, 0.5]),
+            constant("r", &[1, 4, 1], &[0.5; 4]),
+            constant("dense", &[1, 2], &[0.5; 2]),
+            constant("bias", &[2], &[0.5, bias]),
+            node("Gather", "table ids", "x", &[]),
+            node("LSTM", "x w r", "y", &[]),
+            node("MatMul", "y dense", "product", &[]),
+            node("Add", "product bias", "z", &[]),
+        ];
+        compile(&file("ids", "z", &graph)).map(drop)
+    };
+    // Minus infinity as a bias is a mask: the token is never written.
+    for bias in [0.5, f32::MAX, f32::NEG_INFINITY] {
+        assert_eq!(with(f32::MIN_POSITIVE, -f32::MAX, bias), Ok(()));
+    }
+    for (w, table, bias, name) in [
+        (f32::NAN, 0.0, 0.0, "w"),
+        (f32::NEG_INFINITY, 0.0, 0.0, "w"),
+        (0.0, f32::INFINITY, 0.0, "table"),
+        (0.0, 0.0, f32::INFINITY, "bias"),
+        (0.0, 0.0, -f32::NAN, "bias"),
+    ] {
+        assert_eq!(with(w, table, bias), Err(Error::NotFinite { tensor: name.into() }));
+    }
+}
+
+#[test]
+fn weights_that_grow_when_they_are_packed_are_refused() {
+    // A product of a table of single numbers with a wide layer: a million rows of 8000 gates from 13 MB.
+    let (rows, hidden) = (1 << 20, 1000);
+    let graph = [
+        constant("table", &[rows, 1], &vec![0.5; rows]),
+        constant("w", &[1, 4 * hidden, 1], &vec![0.5; 4 * hidden]),
+        constant("r", &[1, 4 * hidden, hidden], &vec![0.0; 4 * hidden * hidden]),
+        node("Gather", "table ids", "x", &[]),
+        node("LSTM", "x w r", "y", &[]),
+    ];
+    let plan = format!("{:?}", compile(&file("ids", "y", &graph)).unwrap());
+    assert!(plan.contains("rows of 1, LSTM of 1000 over 1 numbers"), "{plan}");
+    // A vector for each number.
+    let graph = [
+        constant("w", &[1, 4, 1 << 20], &vec![0.5; 4 << 20]),
+        constant("r", &[1, 4, 1], &[0.5; 4]),
+        node("LSTM", "x w r", "y", &[]),
+    ];
+    let error = compile(&file("x", "y", &graph)).unwrap_err().to_string();
+    assert!(error.contains("its weights would take much more memory than its file"), "{error}");
+}
+
+#[test]
+fn a_run_that_grows_is_refused() {
+    let layer =
+        [constant("w", &[1, 4, 1], &[0.5; 4]), constant("r", &[1, 4, 1], &[0.5; 4]), node("LSTM", "x w r", "y0", &[])];
+    let run = |nodes: Vec<Vec<u8>>, output: &str| {
+        let graph = [&layer[..], &nodes].concat();
+        let mut session = Session::new(compile(&file("x", output, &graph)).unwrap(), 1);
+        session
+            .run(&[Input { shape: &[1, 1, 1], numbers: Numbers::Floats(&[1.0]) }])
+            .map(|()| session.output(0).0.len())
+    };
+    let grow = |count: usize, operator: &str, twice: bool| -> Vec<Vec<u8>> {
+        let inputs = |index: usize| if twice { format!("y{index} y{index}") } else { format!("y{index} axes") };
+        let nodes = (0..count).map(|index| node(operator, &inputs(index), &format!("y{}", index + 1), &[]));
+        [integers("axes", &[0; 1])].into_iter().chain(nodes).collect()
+    };
+    assert_eq!(run(grow(5, "Concat", true), "y5"), Ok(4));
+    // 2^60 numbers.
+    let error = run(grow(60, "Concat", true), "y60").unwrap_err().to_string();
+    assert!(error.contains("makes far more numbers than its weights and inputs have"), "{error}");
+    assert_eq!(run(grow(60, "Unsqueeze", false), "y60"), Ok(64));
+    let error = run(grow(61, "Unsqueeze", false), "y61").unwrap_err().to_string();
+    assert!(error.contains("has no such axes"), "{error}");
+}
+
+#[test]
 fn graphs_that_contradict_themselves_are_refused() {
-    let cases: [(&str, &str, Vec<Vec<u8>>, &str); 8] = [
+    let without_outputs = field(1, [field(1, "x"), field(4, "Concat")].concat());
+    let cases: [(&str, &str, Vec<Vec<u8>>, &str); 9] = [
+        // In an earlier version a run of it was a panic.
+        ("x", "z", vec![without_outputs], "it has no inputs, no outputs, or too many outputs"),
         ("x", "y", vec![node("Identity", "nobody", "y", &[])], "no operator before makes it"),
         ("x", "y", vec![node("Identity", "x", "x", &[])], "has no name, or that of another"),
         ("x", "y", vec![node("Identity", "x", "y", &[])], "it has no LSTM"),

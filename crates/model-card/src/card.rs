@@ -7,6 +7,14 @@ use crate::{Error, ModelSize, Normalisation, Result, Vocabulary};
 /// The key of the card in an ONNX file's `metadata_props` and in a safetensors file's metadata.
 pub const CARD_KEY: &str = "scrimshaw.card";
 
+/// The key of the checksum of the weights in an ONNX file's `metadata_props`. Its value is `xxh3-64:` and sixteen
+/// hexadecimal digits.
+///
+/// The hash is over the initializers of the main graph that store their numbers in `raw_data` (or in packed `float_data`),
+/// in the order of their names, compared byte by byte. For each of them it reads the name, a zero byte, and the numbers as
+/// they lie in the file: little-endian, row-major.
+pub const WEIGHTS_KEY: &str = "scrimshaw.weights";
+
 /// File name of the card in a checkpoint folder.
 pub const CARD_FILE: &str = "card.json";
 
@@ -16,9 +24,15 @@ pub const WEIGHTS_FILE: &str = "model.safetensors";
 /// The version of the card's JSON form that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// The most bytes of a seed text: a window of characters of four bytes.
+const LONGEST_SEED_TEXT: usize = 4 * Context::LONGEST_WINDOW;
+
+/// The most bytes of each text of the provenance.
+const LONGEST_TEXT: usize = 1 << 12;
+
 /// How much text a model saw before each character that it learned to predict. It needs the same when it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case", tag = "kind", try_from = "StoredContext")]
 pub enum Context {
     /// A window of fixed length, read from a zero state. The sampler slides the window, as the lecture does.
     Window {
@@ -27,6 +41,37 @@ pub enum Context {
     },
     /// Everything before: the state is carried on.
     Stateful,
+}
+
+impl Context {
+    /// The longest window that a card may state.
+    pub const LONGEST_WINDOW: usize = 1 << 16;
+}
+
+/// The JSON form. The derived reader of a tagged enum would keep all fields in memory to find the tag, at sixteen times
+/// their size.
+#[derive(Deserialize)]
+struct StoredContext {
+    kind: ContextKind,
+    length: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ContextKind {
+    Window,
+    Stateful,
+}
+
+impl TryFrom<StoredContext> for Context {
+    type Error = &'static str;
+
+    fn try_from(StoredContext { kind, length }: StoredContext) -> std::result::Result<Self, Self::Error> {
+        Ok(match kind {
+            ContextKind::Stateful => Self::Stateful,
+            ContextKind::Window => Self::Window { length: length.ok_or("a window has a `length`")? },
+        })
+    }
 }
 
 /// Losses in nats per token, as measured at the end of training.
@@ -120,6 +165,24 @@ impl ModelCard {
         if self.size.vocabulary == 0 || self.size.hidden == 0 || self.size.layers == 0 {
             return complain(format!("no size may be zero: {:?}", self.size));
         }
+        // Bounds that no model comes near, so that nothing which follows from a card can overflow or take for ever.
+        let units = [self.size.hidden, self.size.embedding_size().unwrap_or(1)];
+        if units.contains(&0) || units.iter().any(|&units| units > ModelSize::MOST_UNITS) {
+            return complain(format!("a layer has 1 to {} units: {:?}", ModelSize::MOST_UNITS, self.size));
+        }
+        if self.size.layers > ModelSize::MOST_LAYERS {
+            return complain(format!("it has {} layers, more than {}", self.size.layers, ModelSize::MOST_LAYERS));
+        }
+        if matches!(self.context, Context::Window { length } if length > Context::LONGEST_WINDOW) {
+            return complain(format!("its window is longer than {} characters", Context::LONGEST_WINDOW));
+        }
+        if self.seed_text.len() > LONGEST_SEED_TEXT {
+            return complain(format!("its seed text is longer than {LONGEST_SEED_TEXT} bytes"));
+        }
+        let Provenance { dataset, licence, recipe, program, .. } = &self.provenance;
+        if [dataset, recipe, program].into_iter().chain(licence).any(|text| text.len() > LONGEST_TEXT) {
+            return complain(format!("a text of its provenance is longer than {LONGEST_TEXT} bytes"));
+        }
         if self.context == (Context::Window { length: 0 }) {
             return complain("its window has no characters".into());
         }
@@ -155,6 +218,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_later_version_adds_is_passed_over() {
+        let json = card().to_json().replace("\"kind\": \"window\"", "\"more\": [1, {}], \"kind\": \"window\"");
+        assert_eq!(ModelCard::from_json(&json).unwrap(), card());
+        for (json, expected) in [
+            (r#"{"kind":"stateful"}"#, Context::Stateful),
+            (r#"{"length":3,"kind":"window"}"#, Context::Window { length: 3 }),
+        ] {
+            assert_eq!(serde_json::from_str::<Context>(json).unwrap(), expected);
+        }
+        for (json, expected) in [
+            (r#"{"kind":"one-hot"}"#, InputEncoding::OneHot),
+            (r#"{"kind":"embedding","size":3}"#, InputEncoding::Embedding { size: 3 }),
+            (r#"{"kind":"tied-embedding"}"#, InputEncoding::TiedEmbedding),
+        ] {
+            assert_eq!(serde_json::from_str::<InputEncoding>(json).unwrap(), expected);
+        }
+        assert!(serde_json::from_str::<Context>(r#"{"kind":"window"}"#).is_err());
+        assert!(serde_json::from_str::<InputEncoding>(r#"{"kind":"embedding"}"#).is_err());
+    }
+
+    #[test]
     fn contradictions_and_other_formats_are_refused() {
         let refuse = |change: fn(&mut ModelCard)| {
             let mut card = card();
@@ -166,6 +250,12 @@ mod tests {
             (refuse(|card| card.size.hidden = 0), "no size may be zero"),
             (refuse(|card| card.context = Context::Window { length: 0 }), "its window has no characters"),
             (refuse(|card| card.format_version = 99), "format version 99"),
+            (refuse(|card| card.size.hidden = (1 << 16) + 1), "1 to 65536 units"),
+            (refuse(|card| card.size.input = InputEncoding::Embedding { size: 0 }), "1 to 65536 units"),
+            (refuse(|card| card.size.layers = 1 << 60), "1152921504606846976 layers, more than 1024"),
+            (refuse(|card| card.context = Context::Window { length: 1 << 17 }), "longer than 65536 characters"),
+            (refuse(|card| card.seed_text = "a".repeat((1 << 18) + 1)), "seed text is longer than 262144 bytes"),
+            (refuse(|card| card.provenance.recipe = "r".repeat(5000)), "longer than 4096 bytes"),
             (ModelCard::from_json("{}").unwrap_err().to_string(), "format_version"),
             (ModelCard::from_json("not json").unwrap_err().to_string(), "not a model card"),
         ];

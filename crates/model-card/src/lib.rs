@@ -24,10 +24,12 @@ mod vocabulary;
 pub mod gates;
 pub mod tensors;
 
-pub use card::{CARD_FILE, CARD_KEY, Context, FORMAT_VERSION, Losses, ModelCard, Provenance, WEIGHTS_FILE};
+pub use card::{
+    CARD_FILE, CARD_KEY, Context, FORMAT_VERSION, Losses, ModelCard, Provenance, WEIGHTS_FILE, WEIGHTS_KEY,
+};
 pub use error::{Error, Result};
 pub use normalisation::{Newlines, Normalisation};
 pub use size::{InputEncoding, ModelSize};
-pub use text::{counted, printable};
+pub use text::{counted, printable, printable_lines};
 pub use unit::Unit;
 pub use vocabulary::{Decoder, Vocabulary};

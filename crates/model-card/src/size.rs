@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a token enters the first layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case", tag = "kind", try_from = "StoredEncoding")]
 pub enum InputEncoding {
     /// As a one-hot vector, which is never built: each token selects a column of the input weights.
     #[default]
@@ -17,6 +17,34 @@ pub enum InputEncoding {
     /// As a learned vector of length H, which is also the token's row of the output weights (Press and Wolf 2017; Inan,
     /// Khosravi and Socher 2017).
     TiedEmbedding,
+}
+
+/// The JSON form. The derived reader of a tagged enum would keep all fields in memory to find the tag, at sixteen times
+/// their size.
+#[derive(Deserialize)]
+struct StoredEncoding {
+    kind: EncodingKind,
+    size: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum EncodingKind {
+    OneHot,
+    Embedding,
+    TiedEmbedding,
+}
+
+impl TryFrom<StoredEncoding> for InputEncoding {
+    type Error = &'static str;
+
+    fn try_from(StoredEncoding { kind, size }: StoredEncoding) -> Result<Self, Self::Error> {
+        Ok(match kind {
+            EncodingKind::OneHot => Self::OneHot,
+            EncodingKind::TiedEmbedding => Self::TiedEmbedding,
+            EncodingKind::Embedding => Self::Embedding { size: size.ok_or("an embedding has a `size`")? },
+        })
+    }
 }
 
 /// The sizes of a character LSTM: an input encoding, `layers` LSTM layers, and a dense layer with one logit per token.
@@ -34,6 +62,11 @@ pub struct ModelSize {
 }
 
 impl ModelSize {
+    /// The largest hidden size, and length of a learned vector, that a card may state.
+    pub const MOST_UNITS: usize = 1 << 16;
+    /// The most layers that a card may state.
+    pub const MOST_LAYERS: usize = 1 << 10;
+
     /// Length of a token's learned vector; `None` for one-hot input.
     pub fn embedding_size(&self) -> Option<usize> {
         match self.input {
@@ -49,13 +82,17 @@ impl ModelSize {
     }
 
     /// Trainable parameters. Each layer counts one bias vector, as in Keras; PyTorch has two, of which only the sum
-    /// matters.
+    /// matters. Sizes that no card may state give the largest number.
     pub fn parameters(&self) -> usize {
-        let embedding = self.vocabulary * self.embedding_size().unwrap_or(0);
-        let output_weight = if self.input == InputEncoding::TiedEmbedding { 0 } else { self.vocabulary * self.hidden };
-        let lstm: usize =
-            (0..self.layers).map(|layer| 4 * self.hidden * (self.input_size(layer) + self.hidden + 1)).sum();
-        embedding + lstm + output_weight + self.vocabulary
+        let product = |left: usize, right: usize| left.saturating_mul(right);
+        let embedding = product(self.vocabulary, self.embedding_size().unwrap_or(0));
+        let output_weight =
+            if self.input == InputEncoding::TiedEmbedding { 0 } else { product(self.vocabulary, self.hidden) };
+        let layer =
+            |inputs: usize| product(product(4, self.hidden), inputs.saturating_add(self.hidden).saturating_add(1));
+        let first = if self.layers > 0 { layer(self.input_size(0)) } else { 0 };
+        let others = product(self.layers.saturating_sub(1), layer(self.hidden));
+        [first, others, output_weight, self.vocabulary].into_iter().fold(embedding, usize::saturating_add)
     }
 }
 
@@ -74,5 +111,8 @@ mod tests {
         // 10*8 embedding, which is the output weight too; twice 4*8*(8+8+1) LSTM; 10 biases.
         let tied = ModelSize { input: InputEncoding::TiedEmbedding, ..embedded };
         assert_eq!(tied.parameters(), 80 + 2 * 544 + 10);
+        let huge =
+            ModelSize { vocabulary: 1, hidden: usize::MAX / 2, layers: usize::MAX, input: InputEncoding::OneHot };
+        assert_eq!(huge.parameters(), usize::MAX);
     }
 }

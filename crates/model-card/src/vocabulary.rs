@@ -228,16 +228,26 @@ impl TryFrom<Stored> for Vocabulary {
     type Error = String;
 
     fn try_from(stored: Stored) -> std::result::Result<Self, String> {
-        let symbols: Vec<u32> = match (stored.unit, stored.characters, stored.bytes) {
-            (Unit::Char, Some(characters), None) => characters.chars().map(u32::from).collect(),
-            (Unit::Byte, None, Some(bytes)) => bytes.into_iter().map(u32::from).collect(),
+        let symbols = match (stored.unit, stored.characters, stored.bytes) {
+            (Unit::Char, Some(characters), None) => ascending(characters.chars().map(u32::from)),
+            (Unit::Byte, None, Some(bytes)) => ascending(bytes.into_iter().map(u32::from)),
             _ => return Err("a vocabulary holds `characters` or `bytes`, as its unit says".into()),
         };
-        if !symbols.is_sorted_by(|left, right| left < right) {
-            return Err("the vocabulary is not in ascending order".into());
-        }
+        let symbols = symbols.ok_or("the vocabulary is not in ascending order")?;
         Ok(Self { unit: stored.unit, symbols, boundary: stored.boundary, unknown: stored.unknown })
     }
+}
+
+/// The symbols, if they are in ascending order; there are at most as many as there are characters then.
+fn ascending(symbols: impl Iterator<Item = u32>) -> Option<Vec<u32>> {
+    let mut ascending = Vec::new();
+    for symbol in symbols {
+        if ascending.last().is_some_and(|&last| last >= symbol) {
+            return None;
+        }
+        ascending.push(symbol);
+    }
+    Some(ascending)
 }
 
 #[cfg(test)]

@@ -26,6 +26,25 @@ pub enum Error {
     },
     /// Graphs lie too deep within graphs.
     TooDeep,
+    /// A list has too many items, or a tensor too many dimensions.
+    TooMany {
+        /// The most that are read.
+        most: usize,
+    },
+    /// The parts would take much more memory than the file.
+    TooManyForSize,
+    /// A name is too long.
+    LongName {
+        /// Its bytes.
+        length: usize,
+    },
+    /// Two constants, inputs or outputs have the same name.
+    Duplicate {
+        /// Which of them, in the plural.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
     /// The version of the operators is not a known one.
     Opset {
         /// The version that the file names.
@@ -56,6 +75,20 @@ impl fmt::Display for Error {
             Self::TooDeep => {
                 write!(formatter, "the ONNX file has graphs more than {} deep within graphs", crate::DEEPEST)
             }
+            Self::TooMany { most } => {
+                write!(formatter, "the ONNX file has a list of more than {most} items, which no network needs")
+            }
+            Self::TooManyForSize => formatter
+                .write_str("the ONNX file has far more parts than a graph of its size, so it is damaged or hostile"),
+            Self::LongName { length } => write!(
+                formatter,
+                "the ONNX file has a name of {length} bytes, and {} are supported; give it shorter names",
+                crate::LONGEST_NAME
+            ),
+            Self::Duplicate { kind, name } => write!(
+                formatter,
+                "the ONNX file has several {kind} named {name:?}, so it is damaged; copy or export it again"
+            ),
             Self::Opset { found, supported } => write!(
                 formatter,
                 "the ONNX file uses operator set {found}, and {} to {} are supported; export it for one of those",

@@ -1,8 +1,9 @@
 //! Graphs, their nodes, and the nodes' attributes.
 
 use crate::{
-    DEEPEST, Error, Facts, Port, Result, Tensor, is_standard,
-    wire::{Field, Fields, push_integers, text},
+    DEEPEST, Error, Port, Result, Tensor, is_standard,
+    reader::Reader,
+    wire::{Field, Fields, each_integer, name, text},
 };
 
 /// `GraphProto`
@@ -60,20 +61,32 @@ pub struct Attribute<'a> {
 
 impl<'a> Graph<'a> {
     /// Adds the fields of a message.
-    pub(crate) fn read(&mut self, message: &'a [u8], depth: usize, facts: &mut Facts) -> Result<()> {
+    pub(crate) fn read(&mut self, message: &'a [u8], depth: usize, reader: &mut Reader) -> Result<()> {
         if depth > DEEPEST {
             return Err(Error::TooDeep);
         }
         for field in Fields::new(message) {
             match field? {
-                (1, Field::Bytes(bytes)) => self.nodes.push(Node::read(bytes, depth, facts)?),
-                (2, Field::Bytes(bytes)) => self.name = text(bytes)?,
-                (5, Field::Bytes(bytes)) => self.initializers.push(Tensor::read(bytes, facts)?),
+                (1, Field::Bytes(bytes)) => {
+                    let node = Node::read(bytes, depth, reader)?;
+                    reader.push(&mut self.nodes, node)?;
+                }
+                (2, Field::Bytes(bytes)) => self.name = name(bytes)?,
+                (5, Field::Bytes(bytes)) => {
+                    let tensor = Tensor::read(bytes, reader)?;
+                    reader.push(&mut self.initializers, tensor)?;
+                }
                 (10, Field::Bytes(bytes)) => self.description = text(bytes)?,
-                (11, Field::Bytes(bytes)) => self.inputs.push(Port::read(bytes)?),
-                (12, Field::Bytes(bytes)) => self.outputs.push(Port::read(bytes)?),
+                (11, Field::Bytes(bytes)) => {
+                    let port = Port::read(bytes, reader)?;
+                    reader.push(&mut self.inputs, port)?;
+                }
+                (12, Field::Bytes(bytes)) => {
+                    let port = Port::read(bytes, reader)?;
+                    reader.push(&mut self.outputs, port)?;
+                }
                 // Types of values within, which an engine may read: they are checked and not kept.
-                (13, Field::Bytes(bytes)) => drop(Port::read(bytes)?),
+                (13, Field::Bytes(bytes)) => drop(Port::read(bytes, reader)?),
                 (15, _) => self.has_sparse_initializers = true,
                 _ => {}
             }
@@ -83,16 +96,19 @@ impl<'a> Graph<'a> {
 }
 
 impl<'a> Node<'a> {
-    fn read(message: &'a [u8], depth: usize, facts: &mut Facts) -> Result<Self> {
+    fn read(message: &'a [u8], depth: usize, reader: &mut Reader) -> Result<Self> {
         let mut node = Self::default();
         for field in Fields::new(message) {
             match field? {
-                (1, Field::Bytes(bytes)) => node.inputs.push(text(bytes)?),
-                (2, Field::Bytes(bytes)) => node.outputs.push(text(bytes)?),
-                (3, Field::Bytes(bytes)) => node.name = text(bytes)?,
-                (4, Field::Bytes(bytes)) => node.operator = text(bytes)?,
-                (5, Field::Bytes(bytes)) => node.attributes.push(Attribute::read(bytes, depth, facts)?),
-                (7, Field::Bytes(bytes)) => node.domain = text(bytes)?,
+                (1, Field::Bytes(bytes)) => reader.push(&mut node.inputs, name(bytes)?)?,
+                (2, Field::Bytes(bytes)) => reader.push(&mut node.outputs, name(bytes)?)?,
+                (3, Field::Bytes(bytes)) => node.name = name(bytes)?,
+                (4, Field::Bytes(bytes)) => node.operator = name(bytes)?,
+                (5, Field::Bytes(bytes)) => {
+                    let attribute = Attribute::read(bytes, depth, reader)?;
+                    reader.push(&mut node.attributes, attribute)?;
+                }
+                (7, Field::Bytes(bytes)) => node.domain = name(bytes)?,
                 _ => {}
             }
         }
@@ -121,28 +137,28 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    fn read(message: &'a [u8], depth: usize, facts: &mut Facts) -> Result<Self> {
+    fn read(message: &'a [u8], depth: usize, reader: &mut Reader) -> Result<Self> {
         let mut attribute = Self::default();
         for field in Fields::new(message) {
             match field? {
-                (1, Field::Bytes(bytes)) => attribute.name = text(bytes)?,
+                (1, Field::Bytes(bytes)) => attribute.name = name(bytes)?,
                 (3, Field::Number(number)) => attribute.integer = number as i64,
                 (4, Field::Bytes(bytes)) => attribute.text = bytes,
-                (5, Field::Bytes(bytes)) => attribute.tensor = Some(Box::new(Tensor::read(bytes, facts)?)),
+                (5, Field::Bytes(bytes)) => attribute.tensor = Some(Box::new(Tensor::read(bytes, reader)?)),
                 // Graphs and further tensors are checked and not kept.
-                (6 | 11, Field::Bytes(bytes)) => Graph::default().read(bytes, depth + 1, facts)?,
-                (10, Field::Bytes(bytes)) => drop(Tensor::read(bytes, facts)?),
+                (6 | 11, Field::Bytes(bytes)) => Graph::default().read(bytes, depth + 1, reader)?,
+                (10, Field::Bytes(bytes)) => drop(Tensor::read(bytes, reader)?),
                 (7, Field::Bytes(floats)) => {
-                    facts.packed_numbers = true;
+                    reader.facts.packed_numbers = true;
                     if !floats.len().is_multiple_of(4) {
                         return Err(Error::Malformed("a float in it does not end"));
                     }
                 }
                 (8, integers) => {
-                    facts.packed_numbers |= matches!(integers, Field::Bytes(_));
-                    push_integers(&mut attribute.integers, integers)?;
+                    reader.facts.packed_numbers |= matches!(integers, Field::Bytes(_));
+                    each_integer(integers, |integer| reader.push(&mut attribute.integers, integer))?;
                 }
-                (9, Field::Bytes(bytes)) => attribute.texts.push(bytes),
+                (9, Field::Bytes(bytes)) => reader.push(&mut attribute.texts, bytes)?,
                 _ => {}
             }
         }

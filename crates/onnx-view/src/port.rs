@@ -1,8 +1,9 @@
 //! The declared inputs and outputs of a graph.
 
 use crate::{
-    Result,
-    wire::{Field, Fields, text},
+    Error, MOST_DIMENSIONS, Result,
+    reader::Reader,
+    wire::{Field, Fields, name},
 };
 
 /// An input or an output: `ValueInfoProto`.
@@ -40,12 +41,12 @@ pub enum Dimension<'a> {
 }
 
 impl<'a> Port<'a> {
-    pub(crate) fn read(message: &'a [u8]) -> Result<Self> {
+    pub(crate) fn read(message: &'a [u8], reader: &mut Reader) -> Result<Self> {
         let mut port = Self { name: "", kind: PortType::Tensor { element: 0, shape: None } };
         for field in Fields::new(message) {
             match field? {
-                (1, Field::Bytes(bytes)) => port.name = text(bytes)?,
-                (2, Field::Bytes(kind)) => port.read_type(kind)?,
+                (1, Field::Bytes(bytes)) => port.name = name(bytes)?,
+                (2, Field::Bytes(kind)) => port.read_type(kind, reader)?,
                 _ => {}
             }
         }
@@ -53,10 +54,10 @@ impl<'a> Port<'a> {
     }
 
     /// `TypeProto`: one of a tensor (1), a sequence, a map, a sparse tensor and an optional.
-    fn read_type(&mut self, message: &'a [u8]) -> Result<()> {
+    fn read_type(&mut self, message: &'a [u8], reader: &mut Reader) -> Result<()> {
         for field in Fields::new(message) {
             match field? {
-                (1, Field::Bytes(tensor)) => self.kind = read_tensor_type(tensor)?,
+                (1, Field::Bytes(tensor)) => self.kind = read_tensor_type(tensor, reader)?,
                 (4 | 5 | 8 | 9, _) => self.kind = PortType::Other,
                 _ => {}
             }
@@ -66,7 +67,7 @@ impl<'a> Port<'a> {
 }
 
 /// `TypeProto.Tensor`.
-fn read_tensor_type(message: &[u8]) -> Result<PortType<'_>> {
+fn read_tensor_type<'a>(message: &'a [u8], reader: &mut Reader) -> Result<PortType<'a>> {
     let (mut element, mut shape) = (0, None);
     for field in Fields::new(message) {
         match field? {
@@ -75,7 +76,10 @@ fn read_tensor_type(message: &[u8]) -> Result<PortType<'_>> {
                 let shape: &mut Vec<_> = shape.get_or_insert_default();
                 for field in Fields::new(dimensions) {
                     if let (1, Field::Bytes(dimension)) = field? {
-                        shape.push(read_dimension(dimension)?);
+                        reader.push(shape, read_dimension(dimension)?)?;
+                        if shape.len() > MOST_DIMENSIONS {
+                            return Err(Error::TooMany { most: MOST_DIMENSIONS });
+                        }
                     }
                 }
             }
@@ -91,7 +95,7 @@ fn read_dimension(message: &[u8]) -> Result<Dimension<'_>> {
     for field in Fields::new(message) {
         match field? {
             (1, Field::Number(size)) => dimension = i64::try_from(size).map_or(Dimension::Unknown, Dimension::Fixed),
-            (2, Field::Bytes(name)) if !name.is_empty() => dimension = Dimension::Named(text(name)?),
+            (2, Field::Bytes(bytes)) if !bytes.is_empty() => dimension = Dimension::Named(name(bytes)?),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::{any, prop, proptest};
 
-use crate::{Dimension, Error, Facts, Model, PortType};
+use crate::{Dimension, Error, Facts, LONGEST_NAME, MOST_ITEMS, Model, PortType};
 
 const MODEL: &[u8] = include_bytes!("../../sampler/tests/data/stateful.onnx");
 
@@ -111,6 +111,61 @@ fn graphs_within_graphs_do_not_exhaust_the_stack() {
     }
     reversed.reverse();
     assert_eq!(Model::read(&file(&reversed)).unwrap_err(), Error::TooDeep);
+}
+
+#[test]
+fn lists_names_and_dimensions_have_an_end() {
+    let inputs = |count: usize| file(&field(1, &field(1, b"x").repeat(count)));
+    let nodes = |count: usize| file(&field(1, b"").repeat(count));
+    let dimensions =
+        |count: usize| field(5, &[&b"\x08\x01".repeat(count)[..], &[2 << 3, 1], &field(9, &[0; 4])].concat());
+    let name = |length: usize| field(1, &field(3, &vec![b'n'; length]));
+    let cases = [
+        (inputs(MOST_ITEMS), None),
+        (inputs(MOST_ITEMS + 1), Some("a list of more than 65536 items")),
+        (nodes(1000), None),
+        // A node of two bytes takes a hundred and more to keep.
+        (nodes(60_000), Some("far more parts than a graph of its size")),
+        (file(&dimensions(64)), None),
+        (file(&dimensions(65)), Some("a list of more than 64 items")),
+        (file(&name(LONGEST_NAME)), None),
+        (file(&name(LONGEST_NAME + 1)), Some("a name of 4097 bytes")),
+    ];
+    for (file, refusal) in cases {
+        let message = Model::read(&file).err().map(|error| error.to_string());
+        assert_eq!(message.is_some(), refusal.is_some(), "{message:?} should say {refusal:?}");
+        assert!(message.unwrap_or_default().contains(refusal.unwrap_or_default()), "{refusal:?}");
+    }
+}
+
+#[test]
+fn no_two_constants_inputs_or_outputs_share_a_name() {
+    let tensor = [&[2 << 3, 1][..], &field(8, b"w"), &field(9, &[0; 4])].concat();
+    for (number, item, kind) in
+        [(5, tensor, "constants"), (11, field(1, b"w"), "inputs"), (12, field(1, b"w"), "outputs")]
+    {
+        let one = field(number, &item);
+        assert!(Model::read(&file(&one)).is_ok());
+        let message = Model::read(&file(&one.repeat(2))).unwrap_err().to_string();
+        assert!(message.contains(&format!("several {kind} named \"w\"")), "{message}");
+    }
+}
+
+#[test]
+fn integers_are_decoded_from_fields_of_their_own() {
+    // 5, then 6 and -1 packed.
+    let numbers = [&b"\x38\x05"[..], &field(7, b"\x06\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")].concat();
+    let bytes = file(&field(5, &[&[1 << 3, 3, 2 << 3, 7], &numbers[..]].concat()));
+    let model = Model::read(&bytes).unwrap();
+    assert_eq!(model.graph.initializers[0].integers().unwrap(), [5, 6, -1]);
+    assert_eq!(model.graph.initializers[0].bytes(), None);
+}
+
+#[test]
+fn a_long_name_is_shortened_in_messages() {
+    let tensor = |length| field(5, &[&field(1, b"\x09")[..], &[2 << 3, 1], &field(8, &vec![b'n'; length])].concat());
+    let message = Model::read(&file(&tensor(4000))).unwrap_err().to_string();
+    assert!(message.contains("nnn\u{2026}") && message.len() < 300, "{message}");
 }
 
 #[test]

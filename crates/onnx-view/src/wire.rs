@@ -1,6 +1,6 @@
 //! The wire format of protobuf: a message is a list of numbered fields.
 
-use crate::{Error, Result};
+use crate::{Error, LONGEST_NAME, Result};
 
 /// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,19 +82,24 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// A name, which must be UTF-8 and not endless: messages and tables hold names.
+pub(crate) fn name(bytes: &[u8]) -> Result<&str> {
+    if bytes.len() > LONGEST_NAME { Err(Error::LongName { length: bytes.len() }) } else { text(bytes) }
+}
+
 /// A string, which must be UTF-8.
 pub(crate) fn text(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| Error::Malformed("a text in it is not UTF-8"))
 }
 
-/// Appends the integers of one repeated field: one number, or many packed.
-pub(crate) fn push_integers(integers: &mut Vec<i64>, field: Field<'_>) -> Result<()> {
+/// Hands over the integers of one repeated field: one number, or many packed.
+pub(crate) fn each_integer(field: Field<'_>, mut take: impl FnMut(i64) -> Result<()>) -> Result<()> {
     match field {
-        Field::Number(number) => integers.push(number as i64),
+        Field::Number(number) => take(number as i64)?,
         Field::Bytes(packed) => {
             let mut numbers = Fields::new(packed);
             while !numbers.rest.is_empty() {
-                integers.push(numbers.number()? as i64);
+                take(numbers.number()? as i64)?;
             }
         }
         Field::Fixed(_) => return Err(Error::Malformed("an integer in it has a fixed size")),

@@ -7,8 +7,8 @@ use ort_sys::OrtErrorCode;
 /// Any error of an engine's own.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// What can go wrong. An engine makes [`File`](Self::File), [`Model`](Self::Model), [`Inputs`](Self::Inputs) and
-/// [`Run`](Self::Run); the others are the backend's.
+/// What can go wrong. An engine makes [`File`](Self::File), [`Model`](Self::Model), [`Inputs`](Self::Inputs),
+/// [`Run`](Self::Run) and [`Memory`](Self::Memory); the others are the backend's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -24,6 +24,12 @@ pub enum Error {
     /// The engine failed while it ran the model.
     #[error("cannot run the model: {0}")]
     Run(Source),
+    /// The system has no memory for a tensor, for the weights or for a run.
+    #[error("there is no memory for {bytes} bytes; close other programs, allow this one more, or ask for less at once")]
+    Memory {
+        /// What was asked for.
+        bytes: usize,
+    },
     /// The caller used a function of the interface that this backend leaves out.
     #[error(
         "{0} is not implemented by ort-backend; its README lists what is, and ONNX Runtime's own library has the rest"
@@ -109,6 +115,8 @@ impl Error {
             Self::File(_) => OrtErrorCode::ORT_INVALID_PROTOBUF,
             Self::Model(_) => OrtErrorCode::ORT_INVALID_GRAPH,
             Self::Run(_) => OrtErrorCode::ORT_RUNTIME_EXCEPTION,
+            // Nothing else here has this code, so that a program can tell.
+            Self::Memory { .. } => OrtErrorCode::ORT_ENGINE_ERROR,
             Self::Terminated | Self::Panic(_) => OrtErrorCode::ORT_FAIL,
         }
     }

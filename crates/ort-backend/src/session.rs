@@ -147,16 +147,6 @@ unsafe fn file_path(path: *const os_char) -> Result<OsString> {
     Ok(OsString::from_wide(unsafe { ffi::array(path, length) }?))
 }
 
-unsafe extern "system" fn input_count<M: Model>(session: *const OrtSession, out: *mut usize) -> OrtStatusPtr {
-    // SAFETY: by the interface's contract.
-    ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<Session<M>, _>(session)?.model.inputs().len()) })
-}
-
-unsafe extern "system" fn output_count<M: Model>(session: *const OrtSession, out: *mut usize) -> OrtStatusPtr {
-    // SAFETY: by the interface's contract.
-    ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<Session<M>, _>(session)?.model.outputs().len()) })
-}
-
 unsafe extern "system" fn initializer_count(_: *const OrtSession, out: *mut usize) -> OrtStatusPtr {
     // SAFETY: by the interface's contract. No engine lets weights be given at a run.
     ffi::guard(|| unsafe { ffi::write(out, 0) })
@@ -166,58 +156,45 @@ fn port(ports: &[Port], index: usize) -> Result<&Port> {
     ports.get(index).ok_or_else(|| Error::invalid(format_args!("number {index} of {} is asked for", ports.len())))
 }
 
-unsafe extern "system" fn input_name<M: Model>(
-    session: *const OrtSession,
-    index: usize,
-    allocator: *mut OrtAllocator,
-    out: *mut *mut c_char,
-) -> OrtStatusPtr {
-    ffi::guard(|| {
-        // SAFETY: by the interface's contract.
-        let port = port(unsafe { ffi::borrow::<Session<M>, _>(session)?.model.inputs() }, index)?;
-        // SAFETY: by the interface's contract.
-        unsafe { ffi::write(out, memory::give(allocator, port.name.as_bytes_with_nul())?) }
-    })
+macro_rules! port_entries {
+    ($($ports:ident, $count:ident, $name:ident, $info:ident;)*) => {$(
+        unsafe extern "system" fn $count<M: Model>(session: *const OrtSession, out: *mut usize) -> OrtStatusPtr {
+            // SAFETY: by the interface's contract.
+            ffi::guard(|| unsafe { ffi::write(out, ffi::borrow::<Session<M>, _>(session)?.model.$ports().len()) })
+        }
+
+        unsafe extern "system" fn $name<M: Model>(
+            session: *const OrtSession,
+            index: usize,
+            allocator: *mut OrtAllocator,
+            out: *mut *mut c_char,
+        ) -> OrtStatusPtr {
+            ffi::guard(|| {
+                // SAFETY: by the interface's contract.
+                let port = port(unsafe { ffi::borrow::<Session<M>, _>(session)?.model.$ports() }, index)?;
+                // SAFETY: by the interface's contract.
+                unsafe { ffi::write(out, memory::give(allocator, port.name.as_bytes_with_nul())?) }
+            })
+        }
+
+        unsafe extern "system" fn $info<M: Model>(
+            session: *const OrtSession,
+            index: usize,
+            out: *mut *mut OrtTypeInfo,
+        ) -> OrtStatusPtr {
+            ffi::guard(|| {
+                // SAFETY: by the interface's contract.
+                let port = port(unsafe { ffi::borrow::<Session<M>, _>(session)?.model.$ports() }, index)?;
+                // SAFETY: by the interface's contract.
+                unsafe { ffi::write(out, ffi::into_raw(port.info.clone())) }
+            })
+        }
+    )*};
 }
 
-unsafe extern "system" fn output_name<M: Model>(
-    session: *const OrtSession,
-    index: usize,
-    allocator: *mut OrtAllocator,
-    out: *mut *mut c_char,
-) -> OrtStatusPtr {
-    ffi::guard(|| {
-        // SAFETY: by the interface's contract.
-        let port = port(unsafe { ffi::borrow::<Session<M>, _>(session)?.model.outputs() }, index)?;
-        // SAFETY: by the interface's contract.
-        unsafe { ffi::write(out, memory::give(allocator, port.name.as_bytes_with_nul())?) }
-    })
-}
-
-unsafe extern "system" fn input_type<M: Model>(
-    session: *const OrtSession,
-    index: usize,
-    out: *mut *mut OrtTypeInfo,
-) -> OrtStatusPtr {
-    ffi::guard(|| {
-        // SAFETY: by the interface's contract.
-        let port = port(unsafe { ffi::borrow::<Session<M>, _>(session)?.model.inputs() }, index)?;
-        // SAFETY: by the interface's contract.
-        unsafe { ffi::write(out, ffi::into_raw(port.info.clone())) }
-    })
-}
-
-unsafe extern "system" fn output_type<M: Model>(
-    session: *const OrtSession,
-    index: usize,
-    out: *mut *mut OrtTypeInfo,
-) -> OrtStatusPtr {
-    ffi::guard(|| {
-        // SAFETY: by the interface's contract.
-        let port = port(unsafe { ffi::borrow::<Session<M>, _>(session)?.model.outputs() }, index)?;
-        // SAFETY: by the interface's contract.
-        unsafe { ffi::write(out, ffi::into_raw(port.info.clone())) }
-    })
+port_entries! {
+    inputs, input_count, input_name, input_type;
+    outputs, output_count, output_name, output_type;
 }
 
 unsafe extern "system" fn run<M: Model>(

@@ -46,7 +46,8 @@ impl Message {
 
 /// Its lengths must have been checked.
 fn unpack_message(bytes: &[u8], message: Message) -> Result<Vec<u8>> {
-    let mut unpacked = Vec::with_capacity(bytes.len());
+    // Messages lie within messages: room for each of them beforehand would be many times the file.
+    let mut unpacked = Vec::new();
     let mut fields = Fields::new(bytes);
     loop {
         let before = fields.rest();
