@@ -189,6 +189,10 @@ fn build(project: &Project, targets: &[&Target], sanitizer: Sanitizer) -> Result
     };
     let host = project.host()?;
     let mut cargo = cargo(project, &folder, &host, &flags)?;
+    if sanitizer != Sanitizer::None {
+        // Their flags are not stable; this makes the stable compiler take them.
+        cargo.env("RUSTC_BOOTSTRAP", "1");
+    }
     cargo.arg("build");
     // With a target named, build scripts and macros get none of the flags.
     cargo.args(["--release", "--locked", "--target", &host]);
@@ -201,8 +205,7 @@ fn build(project: &Project, targets: &[&Target], sanitizer: Sanitizer) -> Result
 fn cargo(project: &Project, folder: &Path, host: &str, flags: &[&str]) -> Result<Command> {
     let mut cargo = project.cargo()?;
     cargo.current_dir(project.root.join("tests/fuzz"));
-    // Flags for sanitizers are not stable; this makes the stable compiler take them.
-    cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", folder).env_remove("RUSTFLAGS");
+    cargo.env("CARGO_TARGET_DIR", folder).env_remove("RUSTFLAGS");
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     cargo.env("CARGO_BUILD_TARGET", host).env("CARGO_INCREMENTAL", "0");
     Ok(cargo)
