@@ -1,6 +1,6 @@
 //! `cargo xtask`: the developers' commands, and `carve` for everything else.
 //!
-//! `check`, `test`, `dist` and `bench` are commands of this program. Any other word is a command of `carve`, which is
+//! `check`, `test`, `fuzz`, `dist` and `bench` are commands of this program. Any other word is a command of `carve`, which is
 //! built and then runs in place of this program, with the user's words untouched. This program links no crate of the
 //! project, so that it is built in seconds on a new machine.
 
@@ -8,6 +8,7 @@ mod bench;
 mod carve;
 mod check;
 mod dist;
+mod fuzz;
 mod project;
 mod protoc;
 mod skips;
@@ -39,6 +40,8 @@ enum Task {
     Test(test::Arguments),
     /// Check format, spelling, dependencies, lints, documentation and other targets: what CI checks besides the tests.
     Check(check::Arguments),
+    /// Run the fuzz targets: whatever reads files from other people, and the engine beside its naive twin.
+    Fuzz(fuzz::Arguments),
 }
 
 /// Commands of `carve`, for the help alone; a test compares them with what `carve --help` says.
@@ -67,7 +70,7 @@ Environment:
   SCRIMSHAW_ARTIFACTS  where results go instead of artifacts/";
 
 /// The words that this program answers itself.
-const OWN: &[&str] = &["dist", "bench", "test", "check", "help", "-h", "--help", "-V", "--version"];
+const OWN: &[&str] = &["dist", "bench", "test", "check", "fuzz", "help", "-h", "--help", "-V", "--version"];
 
 fn main() -> ExitCode {
     match run() {
@@ -94,6 +97,7 @@ fn run() -> Result<()> {
         Task::Bench(task) => bench::run(&project, &task),
         Task::Test(arguments) => test::run(&project, &arguments),
         Task::Check(arguments) => check::run(&project, &arguments),
+        Task::Fuzz(arguments) => fuzz::run(&project, &arguments),
     }
 }
 

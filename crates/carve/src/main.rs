@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match interrupt::listen().and_then(|()| command::run(command::Arguments::read())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", failure::message(&error));
+            eprintln!("error: {}", model_card::printable_lines(&failure::message(&error)));
             ExitCode::from(failure::exit_code(&error))
         }
     }

@@ -76,8 +76,8 @@ pub struct TextArguments {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..1 << 40), help_heading = "Shards")]
     pub shard_size: Option<u64>,
 
-    /// Number of threads that prepare the text [default: one per core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Shards")]
+    /// Number of threads that prepare the text, at most 1024; more than 32 are not used [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Shards")]
     pub threads: Option<u16>,
     /// Prepare the text again even if it has not changed.
     #[arg(long, help_heading = "Shards")]

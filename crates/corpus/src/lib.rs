@@ -51,6 +51,8 @@ mod tokens;
 mod windows;
 
 pub mod exit;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod inspect;
 pub mod prepare;
 pub mod shard;

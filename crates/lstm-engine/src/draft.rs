@@ -255,14 +255,20 @@ impl<'a, 'm> Compiler<'a, 'm> {
         if !is_even && lengths.len() != of {
             return Err("it has not as many lengths as outputs");
         }
-        let mut start = 0_usize;
+        if of == 0 {
+            return Err("it has no outputs");
+        }
+        let lengths = lengths.into_iter().map(usize::try_from).collect::<std::result::Result<Vec<_>, _>>();
+        let lengths = lengths.map_err(|_| "a length is negative")?;
+        let whole = lengths.iter().try_fold(0_usize, |whole, &len| whole.checked_add(len));
+        let whole = whole.ok_or("a length is too large")?;
+        let mut start = 0;
         for (index, &name) in node.outputs.iter().enumerate() {
             let part = if is_even {
                 Part::Equal { index, of }
             } else {
-                let len = usize::try_from(lengths[index]).map_err(|_| "a length is negative")?;
-                let part = Part::Range { start, len };
-                start = start.checked_add(len).ok_or("a length is too large")?;
+                let part = Part::Range { start, len: lengths[index], whole };
+                start += lengths[index];
                 part
             };
             let output = self.define(name, self.view_of(value))?;
@@ -331,8 +337,10 @@ impl<'a, 'm> Compiler<'a, 'm> {
     }
 
     fn push(&mut self, draft: Draft<'a, 'm>, inputs: Values, node: &'m Node<'a>) -> Understood {
-        if inputs.is_empty() || node.outputs.len() > 3 {
-            return Err("it has no inputs, or too many outputs");
+        let most = if matches!(draft, Draft::Lstm { .. }) { 3 } else { 1 };
+        let is_wanted = most > 1 || node.output(0).is_some();
+        if inputs.is_empty() || !(1..=most).contains(&node.outputs.len()) || !is_wanted {
+            return Err("it has no inputs, no outputs, or too many outputs");
         }
         let known = Known::made(self.steps.len());
         let mut outputs = Values::new();

@@ -115,8 +115,8 @@ pub(crate) enum Reads {
 
 #[derive(Clone, Copy)]
 pub(crate) enum Part {
-    /// `len` items from `start` on.
-    Range { start: usize, len: usize },
+    /// `len` items from `start` on, of `whole` items.
+    Range { start: usize, len: usize, whole: usize },
     /// One of several parts of equal size.
     Equal { index: usize, of: usize },
     /// One item; a negative index counts from the end.

@@ -230,9 +230,9 @@ impl Session {
         let mut whole = Sizes::new();
         for &value in &step.inputs {
             let (shape, numbers) = self.memory.floats(inputs, value)?;
-            if whole.is_empty() {
+            if whole.is_empty() && joined.is_empty() {
                 whole = shape.into();
-            } else if shape.len() == whole.len() && shape[1..] == whole[1..] {
+            } else if shape.len() == whole.len() && !shape.is_empty() && shape[1..] == whole[1..] {
                 whole[0] += shape[0];
             } else {
                 return Err(misfit(format_args!("{shape:?} and {whole:?} are joined along their first axis")));
@@ -318,7 +318,7 @@ fn find_places<'v>(
 fn take_part(value: &mut Value, part: Part) -> Option<()> {
     let whole = *value.shape.first()?;
     let (start, len) = match part {
-        Part::Range { start, len } => (start, len),
+        Part::Range { start, len, whole: expected } => (expected == whole).then_some((start, len))?,
         Part::Equal { index, of } => whole.is_multiple_of(of).then_some((whole / of * index, whole / of))?,
         Part::One(index) => (usize::try_from(if index < 0 { index + whole as i64 } else { index }).ok()?, 1),
     };

@@ -176,7 +176,10 @@ fn a_run_that_grows_is_refused() {
 
 #[test]
 fn graphs_that_contradict_themselves_are_refused() {
-    let cases: [(&str, &str, Vec<Vec<u8>>, &str); 8] = [
+    let without_outputs = field(1, [field(1, "x"), field(4, "Concat")].concat());
+    let cases: [(&str, &str, Vec<Vec<u8>>, &str); 9] = [
+        // In an earlier version a run of it was a panic.
+        ("x", "z", vec![without_outputs], "it has no inputs, no outputs, or too many outputs"),
         ("x", "y", vec![node("Identity", "nobody", "y", &[])], "no operator before makes it"),
         ("x", "y", vec![node("Identity", "x", "x", &[])], "has no name, or that of another"),
         ("x", "y", vec![node("Identity", "x", "y", &[])], "it has no LSTM"),

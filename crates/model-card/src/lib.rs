@@ -30,6 +30,6 @@ pub use card::{
 pub use error::{Error, Result};
 pub use normalisation::{Newlines, Normalisation};
 pub use size::{InputEncoding, ModelSize};
-pub use text::{counted, printable};
+pub use text::{counted, printable, printable_lines};
 pub use unit::Unit;
 pub use vocabulary::{Decoder, Vocabulary};

@@ -28,6 +28,31 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Text of several lines, or JSON, that is safe to print on a terminal.
+///
+/// As [`printable`], but line ends and tabs stay, and what is escaped is escaped as in JSON: `\u001b`. JSON remains the same
+/// JSON, because outside of its strings there are no other such characters.
+///
+/// ```
+/// assert_eq!(model_card::printable_lines("a\u{1b}[2J\n\tb"), "a\\u001b[2J\n\tb");
+/// ```
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
+    let is_escaped = |character| is_unprintable(character) && !matches!(character, '\n' | '\r' | '\t');
+    if !text.contains(is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_escaped(character) {
+            // All of them are in the first plane: four digits are enough.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// Control characters, and those with the property `Bidi_Control` (Unicode Standard Annex 9), and the two separators
 /// that some terminals and editors show as line ends.
 fn is_unprintable(character: char) -> bool {
@@ -66,6 +91,22 @@ mod tests {
             assert_eq!(printable(text), expected, "{text:?}");
         }
         assert!(matches!(printable("plain"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn lines_stay_lines_and_json_stays_json() {
+        let cases = [
+            ("caf\u{e9}\r\n\t\u{1f40b}\n", "caf\u{e9}\r\n\t\u{1f40b}\n"),
+            ("\n\u{1b}[2J\u{9b}a\tb\u{202e}\u{7f}", "\n\\u001b[2J\\u009ba\tb\\u202e\\u007f"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(printable_lines(text), expected, "{text:?}");
+        }
+        let text = "a\u{1b}\u{9b}\u{202e}\u{7f}\n\u{e9}";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let shown = printable_lines(&json);
+        assert!(shown.lines().all(|line| matches!(printable(line), Cow::Borrowed(_))), "{shown}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&shown).unwrap(), [text]);
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! rten 0.27 reads only the unpacked form. So tensors are encoded here, with unpacked `dims`, and everything else by
 //! prost.
 
-use candle_onnx::onnx::{GraphProto, ModelProto, TensorProto};
+use candle_onnx::onnx::{GraphProto, ModelProto, StringStringEntryProto, TensorProto};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 /// `ModelProto.graph` in ONNX's schema.
 const GRAPH_FIELD: u32 = 7;
+/// `ModelProto.metadata_props` in ONNX's schema.
+const METADATA_FIELD: u32 = 14;
 /// `GraphProto.initializer` in ONNX's schema.
 const INITIALIZER_FIELD: u32 = 5;
 
@@ -37,6 +39,12 @@ pub fn encode(model: &ModelProto) -> Vec<u8> {
     let mut bytes = ModelProto { graph: None, ..model.clone() }.encode_to_vec();
     append(&mut bytes, GRAPH_FIELD, &graph_bytes);
     bytes
+}
+
+/// Adds an entry to the metadata of an encoded model.
+pub fn add_metadata(bytes: &mut Vec<u8>, key: &str, value: &str) {
+    let entry = StringStringEntryProto { key: key.into(), value: value.into() };
+    append(bytes, METADATA_FIELD, &entry.encode_to_vec());
 }
 
 /// Appends an embedded message to an encoded one. A protobuf message is a plain sequence of fields, so this is allowed.
@@ -71,8 +79,12 @@ mod tests {
             }),
             ..ModelProto::default()
         };
-        let bytes = encode(&model);
+        let mut bytes = encode(&model);
         assert_eq!(ModelProto::decode(bytes.as_slice()).unwrap(), model);
+        add_metadata(&mut bytes, "key", "value");
+        let entry = StringStringEntryProto { key: "key".into(), value: "value".into() };
+        let with_entry = ModelProto { metadata_props: vec![entry], ..model };
+        assert_eq!(ModelProto::decode(bytes.as_slice()).unwrap(), with_entry);
         // Field 1 as a varint (key 0x08), once for each dimension: 1, and 300 in two bytes.
         let unpacked = [0x08, 0x01, 0x08, 0xac, 0x02];
         assert!(bytes.windows(unpacked.len()).any(|window| window == unpacked), "{bytes:x?}");

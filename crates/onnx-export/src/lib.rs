@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use lstm::CharLstm;
-use model_card::{CARD_FILE, ModelCard, WEIGHTS_FILE};
+use model_card::{CARD_FILE, ModelCard, WEIGHTS_FILE, WEIGHTS_KEY};
 
 mod encode;
 
@@ -134,14 +134,57 @@ pub struct Exported {
     pub agreement: Agreement,
 }
 
-/// Writes `checkpoint` as an ONNX file to `output`, but only if every engine agrees with the trained network.
+/// Writes `checkpoint` as an ONNX file to `output`, with a checksum of its weights under [`WEIGHTS_KEY`], but only if every engine agrees with the trained network.
 pub fn export(checkpoint: &Checkpoint, output: &Path) -> Result<Exported> {
     let model = graph::model(checkpoint)?;
-    let bytes = encode::encode(&model);
+    let mut bytes = encode::encode(&model);
+    let engine = |error: sampler::Error| Error::Engine { engine: "the sampler", message: error.to_string() };
+    let checksum = sampler::weights_checksum(&bytes).map_err(engine)?;
+    encode::add_metadata(&mut bytes, WEIGHTS_KEY, &checksum);
     let agreement = check::compare(checkpoint, &bytes)?;
     let folder = output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)
         .and_then(|()| durable::write(output, &bytes))
         .map_err(|source| Error::Write { path: output.into(), source })?;
     Ok(Exported { bytes: bytes.len(), agreement })
+}
+
+#[cfg(test)]
+mod tests {
+    use model_card::{Context, FORMAT_VERSION, InputEncoding, ModelSize, Provenance, Unit, Vocabulary};
+
+    use super::*;
+
+    /// A small network that was never trained.
+    fn checkpoint() -> Checkpoint {
+        let vocabulary = Vocabulary::from_text(Unit::Char, "the sea");
+        let size = ModelSize { vocabulary: vocabulary.len(), hidden: 5, layers: 2, input: InputEncoding::OneHot };
+        let card = ModelCard {
+            format_version: FORMAT_VERSION,
+            vocabulary,
+            normalisation: model_card::Normalisation::default(),
+            size,
+            context: Context::Stateful,
+            seed_text: "the sea".into(),
+            provenance: Provenance::default(),
+        };
+        let tensors = CharLstm::init(&size, 1, &Device::Cpu).unwrap().tensors().unwrap().into_iter().collect();
+        Checkpoint { tensors, card }
+    }
+
+    #[test]
+    fn an_exported_file_carries_the_checksum_of_its_weights() {
+        let output = std::env::temp_dir().join(format!("onnx-export-checksum-{}.onnx", std::process::id()));
+        export(&checkpoint(), &output).unwrap();
+        let mut bytes = std::fs::read(&output).unwrap();
+        std::fs::remove_file(&output).unwrap();
+        let entry = sampler::weights_checksum(&bytes).unwrap();
+        assert!(bytes.windows(entry.len()).any(|window| window == entry.as_bytes()), "{entry} is in the file");
+        sampler::read_card(&bytes).unwrap();
+        let bias = b"output_bias\x4a"; // its name, then field 9 with the numbers
+        let place = bytes.windows(bias.len()).position(|window| window == bias).unwrap() + bias.len() + 1;
+        bytes[place] ^= 1;
+        let message = sampler::read_card(&bytes).unwrap_err().to_string();
+        assert!(message.contains("do not match their checksum"), "{message}");
+    }
 }

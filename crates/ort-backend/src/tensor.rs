@@ -272,3 +272,37 @@ fn reserved<T>(count: usize) -> Result<Vec<T>> {
     items.try_reserve_exact(count).map_err(no_memory)?;
     Ok(items)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_that_there_is_no_memory_for_is_an_error() {
+        for element in Element::ALL {
+            let error = Tensor::zeros(element, &[1 << 30, 1 << 29]).unwrap_err();
+            assert!(matches!(error, Error::Memory { bytes } if bytes >= 1 << 59), "{error}");
+        }
+    }
+
+    #[test]
+    fn elements_are_written_through_the_pointer_and_freed_as_they_were_made() {
+        for element in Element::ALL {
+            let tensor = Tensor::zeros(element, &[3, 2]).unwrap();
+            // SAFETY: the tensor has six elements of at least a byte, and nobody else has it.
+            unsafe { tensor.pointer().write_bytes(1, 6 * element.size()) };
+            let copy = Tensor::copy_of(tensor.view()).unwrap();
+            assert_eq!((copy.element(), copy.sizes()), (element, &[3, 2][..]));
+            let bytes = match copy.view().elements {
+                Elements::Float32(floats) => floats.iter().flat_map(|float| float.to_ne_bytes()).collect(),
+                Elements::Int64(integers) => integers.iter().flat_map(|integer| integer.to_ne_bytes()).collect(),
+                Elements::Int32(integers) => integers.iter().flat_map(|integer| integer.to_ne_bytes()).collect(),
+                Elements::Bool(bytes) | Elements::Uint8(bytes) => bytes.to_vec(),
+                Elements::Int8(bytes) => bytes.iter().map(|byte| *byte as u8).collect::<Vec<u8>>(),
+            };
+            assert_eq!(bytes, vec![1; 6 * element.size()]);
+        }
+        assert!(Tensor::from_vec(&[2, 2], vec![1.0_f32; 3]).is_err());
+        assert_eq!(Tensor::from_vec(&[0], Vec::<i64>::new()).unwrap().count(), 0);
+    }
+}

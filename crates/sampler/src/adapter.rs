@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use lstm_engine::{Input, Numbers, Plan, Session, onnx_view};
+use lstm_engine::{Input, Numbers, Plan, Session};
 use ort_backend::{
     Elements, Engine, Error, Metadata, Model, ModelSource, Options, Output, Outputs, Port, Result, View,
 };
@@ -63,9 +63,12 @@ impl Compiled {
     fn new(source: ModelSource<'_>) -> Result<Self> {
         let bytes = source.read()?;
         let view = onnx_view::Model::read(&bytes)?;
-        let plan = Plan::compile(&view).map_err(|error| {
-            let advice = "a build with `--features rten`, or ONNX Runtime, runs other graphs";
-            Error::Model(format!("{error}; {advice}").into())
+        let plan = Plan::compile(&view).map_err(|error| match error {
+            lstm_engine::Error::Operator { .. } | lstm_engine::Error::Graph(_) => {
+                let advice = "a build with `--features rten`, or ONNX Runtime, runs other graphs";
+                Error::Model(format!("{error}; {advice}").into())
+            }
+            error => failed(error),
         })?;
         let (inputs, outputs) = (Port::all(&view.graph.inputs)?, Port::all(&view.graph.outputs)?);
         Ok(Self { plan: Arc::new(plan), inputs, outputs, metadata: Metadata::from(&view) })
@@ -100,8 +103,16 @@ impl Model for LstmModel {
             Ok(Input { shape: view.shape, numbers })
         });
         let inputs = inputs.collect::<Result<SmallVec<[_; 4]>>>()?;
-        session.run(&inputs).map_err(|error| Error::Inputs(error.to_string()))?;
+        session.run(&inputs).map_err(failed)?;
         Ok(Results { session, wanted: wanted.into() })
+    }
+}
+
+fn failed(error: lstm_engine::Error) -> Error {
+    match error {
+        lstm_engine::Error::Memory { bytes } => Error::Memory { bytes },
+        lstm_engine::Error::Inputs(message) => Error::Inputs(message),
+        error => Error::Model(error.into()),
     }
 }
 

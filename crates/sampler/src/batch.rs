@@ -12,7 +12,7 @@ use std::{
 
 use model_card::{Context, ModelCard};
 
-use crate::{End, Error, Model, Network, Plan, Result, Writer, error::check_logits};
+use crate::{End, Error, Model, Network, Plan, Result, Writer, error::check_logits, network::MOST_LOGITS};
 
 /// Largest batch of one network. Further samples start when others end.
 const LARGEST_BATCH: usize = 256;
@@ -47,13 +47,15 @@ pub fn write_batch(
     let Model { card, network } = model;
     let workers = 1 + helpers.len().min(count.saturating_sub(1));
     let next = AtomicUsize::new(0);
-    let batch = count.div_ceil(workers).clamp(1, LARGEST_BATCH);
+    let largest = (MOST_LOGITS / card.size.vocabulary).clamp(1, LARGEST_BATCH);
+    let batch = count.div_ceil(workers).clamp(1, largest);
     let job = Job { card, plan, prompt, count, batch, next: &next };
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
+        let mut threads = 0;
         for network in std::iter::once(network).chain(helpers).take(workers) {
             let sender = sender.clone();
-            scope.spawn(move || {
+            let work = move || {
                 let engine = network.engine().clone();
                 engine.within(|| {
                     if let Err(error) = Batch::new(network, job).and_then(|mut batch| batch.write(&sender)) {
@@ -61,7 +63,14 @@ pub fn write_batch(
                         let _ = sender.send(Err(error));
                     }
                 });
-            });
+            };
+            let started = thread::Builder::new().spawn_scoped(scope, work).map(drop).map_err(Error::Thread);
+            match started {
+                Ok(()) => threads += 1,
+                // Those that have been started write all texts.
+                Err(_) if threads > 0 => break,
+                Err(error) => return Err(error),
+            }
         }
         drop(sender);
         let mut waiting = BTreeMap::new();
@@ -135,7 +144,7 @@ impl<'j> Batch<'j> {
         }
         network.restart(1)?;
         for part in read.chunks(FEED) {
-            network.run(part.iter().copied())?;
+            network.read(part.iter().copied())?;
         }
         let (state, logits) = (network.state(0)?, network.last_logits(0).to_vec());
         Ok(Self { job, network, window, state, logits, rows: Vec::new() })
@@ -234,7 +243,7 @@ impl<'j> Batch<'j> {
         let time = rows.iter().flatten().map(|row| row.window.len()).max().unwrap_or(1);
         let batch = rows.len();
         network.restart(batch)?;
-        network.run((0..time * batch).map(|place| match &rows[place % batch] {
+        network.read((0..time * batch).map(|place| match &rows[place % batch] {
             Some(row) => row.window[place / batch],
             None => 0,
         }))

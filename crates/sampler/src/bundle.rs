@@ -74,7 +74,7 @@ impl Trailer {
 
 /// Reads the model in a program. `None` if it has none.
 pub fn read(program: &Path) -> Result<Option<Vec<u8>>> {
-    let failed = |source| Error::Read { path: program.to_path_buf(), source };
+    let failed = |source| Error::reading(program, source);
     let mut file = File::open(program).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     let Some(trailer) = read_trailer(&mut file, length).map_err(failed)?.transpose()? else {
@@ -84,8 +84,9 @@ pub fn read(program: &Path) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     };
     file.seek(SeekFrom::Start(length - TRAILER_LENGTH as u64 - trailer.length)).map_err(failed)?;
-    let mut model = vec![0; trailer.length as usize];
-    file.read_exact(&mut model).map_err(failed)?;
+    let mut model = Vec::new();
+    model.try_reserve_exact(trailer.length as usize).map_err(|_| failed(io::ErrorKind::OutOfMemory.into()))?;
+    file.take(trailer.length).read_to_end(&mut model).map_err(failed)?;
     if Trailer::of(&model) != trailer {
         return Err(Error::Bundle("its checksum is wrong"));
     }
@@ -120,7 +121,7 @@ pub fn write(program: &Path, model: &[u8], output: &Path) -> Result<()> {
 
 /// Reads a program without the model that may be in it.
 fn read_program(program: &Path) -> Result<Vec<u8>> {
-    let failed = |source| Error::Read { path: program.to_path_buf(), source };
+    let failed = |source| Error::reading(program, source);
     let mut bytes = fs::read(program).map_err(failed)?;
     let length = bytes.len() as u64;
     let trailer = bytes.last_chunk().map(|trailer| Trailer::from_bytes(trailer, length)).transpose()?.flatten();

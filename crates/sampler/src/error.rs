@@ -1,6 +1,9 @@
 //! The errors of this crate.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -31,32 +34,19 @@ pub enum Error {
     /// A folder was named instead of a model.
     #[error("{} is a folder; name the ONNX file in it, such as {}", .0.display(), .0.join("model.onnx").display())]
     Folder(PathBuf),
-    /// The file is empty, or its outermost structure is not that of an ONNX file.
-    #[error("this is not an ONNX file: {0}")]
-    NotOnnx(&'static str),
-    /// The file ends inside a field.
-    #[error("the ONNX file is damaged: it announces {announced} bytes where {left} are left; copy or export it again")]
-    CutShort {
-        /// Length of the field.
-        announced: u64,
-        /// Bytes left in the file.
-        left: usize,
-    },
-    /// The graph or the card claims more numbers than the file has room for.
-    #[error("the ONNX file is damaged: {0} than the file has room for; copy or export it again")]
-    Oversized(&'static str),
-    /// This program does not know the operator set.
+    /// The file is not a valid ONNX file, or not one that is read here.
+    #[error(transparent)]
+    File(#[from] onnx_view::Error),
+    /// The card claims more than the file has room for.
+    #[error("the ONNX file is damaged: its card claims more cells than the file has room for; copy or export it again")]
+    Room,
+    /// The weights are not those that were exported.
     #[error(
-        "the ONNX file uses operator set {found}, but this program knows {} to {}; \
-         export it for one of these",
-        supported.start(), supported.end()
+        "the weights do not match their checksum (metadata `{}`), so the file is damaged, or another program has changed \
+         it; copy or export it again, or remove that entry if the change was meant",
+        model_card::WEIGHTS_KEY
     )]
-    Opset {
-        /// The version in the file.
-        found: i64,
-        /// The versions that this program knows.
-        supported: std::ops::RangeInclusive<i64>,
-    },
+    Checksum,
     /// An ONNX file without a model card.
     #[error(
         "this ONNX file has no model card (metadata `{}`), so nobody knows its characters; \
@@ -90,6 +80,12 @@ pub enum Error {
          export another checkpoint"
     )]
     NotNumbers,
+    /// The system has no memory for the model, the prompt or a run.
+    #[error("out of memory: {0}")]
+    Memory(String),
+    /// The system cannot start a thread.
+    #[error("cannot start a thread: {0}; use fewer --threads")]
+    Thread(io::Error),
     /// A text contains a character that the model does not know.
     #[error(transparent)]
     Text(model_card::Error),
@@ -112,13 +108,46 @@ pub enum Error {
     Bundle(&'static str),
 }
 
+impl Error {
+    /// Why a file could not be read.
+    pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::OutOfMemory => {
+                Self::Memory(format!("{} is larger than the memory that there is", path.display()))
+            }
+            _ => Self::Read { path: path.to_path_buf(), source },
+        }
+    }
+}
+
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Refuses logits that no token can be drawn from: any NaN, or nothing finite.
+/// Refuses logits that no token can be drawn from: any NaN or plus infinity, or nothing but minus infinity. A logit of minus
+/// infinity is that of a token which is never written.
 pub(crate) fn check_logits(logits: &[f32]) -> Result<()> {
-    if logits.iter().any(|logit| logit.is_nan()) || !logits.iter().any(|logit| logit.is_finite()) {
-        return Err(Error::NotNumbers);
+    // NaN compares as false.
+    let are_numbers = logits.iter().all(|&logit| logit < f32::INFINITY);
+    if are_numbers && logits.iter().any(|&logit| logit > f32::NEG_INFINITY) { Ok(()) } else { Err(Error::NotNumbers) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logits_are_numbers_or_minus_infinity() {
+        const INFINITY: f32 = f32::INFINITY;
+        for (logits, is_ok) in [
+            (&[0.0, -1.0][..], true),
+            (&[f32::MAX, f32::MIN], true),
+            (&[-INFINITY, 0.0], true),
+            (&[-INFINITY, -INFINITY], false),
+            (&[0.0, INFINITY], false),
+            (&[0.0, f32::NAN], false),
+            (&[], false),
+        ] {
+            assert_eq!(check_logits(logits).is_ok(), is_ok, "{logits:?}");
+        }
     }
-    Ok(())
 }

@@ -22,7 +22,9 @@
 mod adapter;
 mod backend;
 mod batch;
+mod checksum;
 mod error;
+mod memory;
 mod model;
 mod network;
 mod sampler;
@@ -33,7 +35,9 @@ pub mod bundle;
 
 pub use backend::{Backend, Engine};
 pub use batch::{Sample, write_batch};
+pub use checksum::weights_checksum;
 pub use error::{Error, Result};
+pub use memory::check_memory;
 pub use model::{Model, read_card, read_file};
 pub use network::Network;
 pub use sampler::{Characters, Sampler};

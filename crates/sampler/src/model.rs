@@ -2,10 +2,9 @@
 
 use std::{fs, path::Path};
 
-use lstm_engine::onnx_view;
 use model_card::{CARD_KEY, Context, ModelCard, ModelSize};
 
-use crate::{Engine, Error, Network, Result};
+use crate::{Engine, Error, Network, Result, checksum, memory::check_memory};
 
 /// A card and its network.
 #[derive(Debug)]
@@ -25,13 +24,14 @@ impl Model {
     /// Opens an ONNX file that was read into memory.
     pub fn from_bytes(bytes: &[u8], engine: &Engine) -> Result<Self> {
         let card = read_card(bytes)?;
-        check_room(card.size, bytes.len())?;
         let network = Network::open(bytes, card.size, engine)?;
         Ok(Self { card, network })
     }
 
     /// The tokens of a text, normalised as the card says.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        // Of each byte a token of four in a list that doubles, and the normalised text.
+        check_memory(text.len().saturating_mul(12))?;
         self.card.vocabulary.encode(&self.card.normalisation.apply(text)).map_err(Error::Text)
     }
 
@@ -46,7 +46,7 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     if path.is_dir() {
         return Err(Error::Folder(path.to_path_buf()));
     }
-    fs::read(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })
+    fs::read(path).map_err(|source| Error::reading(path, source))
 }
 
 /// Refuses sizes whose recurrent weights, four bits each or more, are more than `length` bytes hold: the graph may leave its
@@ -57,27 +57,17 @@ fn check_room(size: ModelSize, length: usize) -> Result<()> {
     if weights.is_some_and(|weights| weights <= length / 2) {
         return Ok(());
     }
-    Err(Error::Oversized("its card claims more cells"))
+    Err(Error::Room)
 }
 
-/// The card of an ONNX file, without opening the graph.
+/// The card of an ONNX file, without opening the graph. The file, the checksum of its weights and the sizes that the card
+/// states are checked.
 pub fn read_card(bytes: &[u8]) -> Result<ModelCard> {
-    let model = onnx_view::Model::read(bytes).map_err(refused)?;
-    ModelCard::from_json(model.property(CARD_KEY).ok_or(Error::NoCard)?).map_err(Error::Card)
-}
-
-/// Why a file is refused, in this crate's words.
-fn refused(error: onnx_view::Error) -> Error {
-    match error {
-        onnx_view::Error::Malformed(what) => Error::NotOnnx(what),
-        onnx_view::Error::CutShort { announced, left } => Error::CutShort { announced, left },
-        onnx_view::Error::Oversized { .. } => Error::Oversized("a tensor in it claims more numbers"),
-        onnx_view::Error::ExtraData { .. } => Error::NotOnnx("a tensor in it has more data than its dimensions say"),
-        onnx_view::Error::TooDeep => Error::NotOnnx("its graphs lie too deep within graphs"),
-        onnx_view::Error::Opset { found, supported } => {
-            Error::Opset { found: found as i64, supported: *supported.start() as i64..=*supported.end() as i64 }
-        }
-    }
+    let model = onnx_view::Model::read(bytes)?;
+    checksum::check(&model)?;
+    let card = ModelCard::from_json(model.property(CARD_KEY).ok_or(Error::NoCard)?).map_err(Error::Card)?;
+    check_room(card.size, bytes.len())?;
+    Ok(card)
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ use std::sync::{
 
 use model_card::ModelSize;
 use ort::{
+    ErrorCode,
     session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue},
     value::{DynValue, Tensor, TensorElementType, ValueType},
 };
 
-use crate::{Backend, Engine, Error, Result, adapter::WEIGHTS};
+use crate::{Backend, Engine, Error, Result, adapter::WEIGHTS, memory::zeros};
 
 /// The names of the graph's inputs and outputs, as the exporter writes them.
 const INPUTS: [&str; 3] = ["ids", "h", "c"];
@@ -19,6 +20,9 @@ const OUTPUTS: [&str; 3] = ["logits", "h_next", "c_next"];
 
 /// The most logits of a run whose output buffers are kept. Larger runs take so long that an allocation does not matter.
 const MOST_BUFFERED: usize = 1 << 16;
+
+/// The most logits of a run of [`Network::read`], unless a single time step has more: 16 MiB.
+pub(crate) const MOST_LOGITS: usize = 1 << 22;
 
 /// A graph with the state of `batch` texts.
 ///
@@ -86,7 +90,7 @@ impl Network {
             .and_then(|builder| builder.with_intra_threads(engine.threads).map_err(Into::into))
             .and_then(|builder| builder.with_config_entry(key, &origin.weights).map_err(Into::into))
             .and_then(|mut builder| builder.commit_from_memory(bytes))
-            .map_err(|error| Error::Engine(error.to_string()))?;
+            .map_err(failed)?;
         let places = check_signature(&session, size)?;
         Ok(Self {
             session,
@@ -155,13 +159,26 @@ impl Network {
         Ok(())
     }
 
+    /// Reads `ids` (T, N) as [`run`](Self::run) does, in as many runs as it takes to keep the logits of each small. Only the
+    /// last ones are sure to be there afterwards.
+    ///
+    /// # Panics
+    /// If the batch does not divide the ids.
+    pub fn read(&mut self, mut ids: impl ExactSizeIterator<Item = u32>) -> Result<()> {
+        let piece = (MOST_LOGITS / (self.size.vocabulary * self.batch)).max(1) * self.batch;
+        while ids.len() > piece {
+            self.run(Piece { ids: &mut ids, left: piece })?;
+        }
+        self.run(ids)
+    }
+
     /// Output buffers for runs over (T, N) ids. Both share those of the logits, which are read before the next run.
     fn output_buffers(&mut self, [time, batch]: [usize; 2]) -> Result<OutputBuffers> {
         let shape = [time, batch, self.size.vocabulary];
         let fits = |logits: &DynValue| logits.shape()[..] == shape.map(|length| length as i64);
         let logits = match self.logits.take().filter(fits) {
             Some(logits) => logits,
-            None => Tensor::from_array((shape, vec![0.0_f32; shape.iter().product()])).map_err(failed)?.into_dyn(),
+            None => Tensor::from_array((shape, zeros::<f32>(shape.iter().product())?)).map_err(failed)?.into_dyn(),
         };
         let [h, c] = zero_state(self.size, batch)?;
         let outputs = OutputSelector::default().preallocate(OUTPUTS[0], logits);
@@ -280,17 +297,42 @@ impl Network {
 
 #[expect(clippy::needless_pass_by_value, reason = "this is what `map_err` hands over")]
 fn failed(error: ort::Error) -> Error {
-    Error::Engine(error.to_string())
+    match error.code() {
+        // What `ort-backend` says when there is no memory, and nothing else.
+        ErrorCode::EngineError => Error::Memory(error.message().into()),
+        _ => Error::Engine(error.to_string()),
+    }
 }
 
+/// The first ids of an iterator.
+struct Piece<'i, I> {
+    ids: &'i mut I,
+    left: usize,
+}
+
+impl<I: Iterator<Item = u32>> Iterator for Piece<'_, I> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        self.left = self.left.checked_sub(1)?;
+        self.ids.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<I: Iterator<Item = u32>> ExactSizeIterator for Piece<'_, I> {}
+
 fn ids_tensor(time: usize, batch: usize) -> Result<Tensor<i64>> {
-    Tensor::from_array(([time, batch], vec![0; time * batch])).map_err(failed)
+    Tensor::from_array(([time, batch], zeros(time * batch)?)).map_err(failed)
 }
 
 fn zero_state(size: ModelSize, batch: usize) -> Result<[Tensor<f32>; 2]> {
     let zero = || {
         let shape = [size.layers, batch, size.hidden];
-        Tensor::from_array((shape, vec![0.0; shape.iter().product()])).map_err(failed)
+        Tensor::from_array((shape, zeros(shape.iter().product())?)).map_err(failed)
     };
     Ok([zero()?, zero()?])
 }
@@ -308,8 +350,9 @@ fn check_signature(session: &Session, size: ModelSize) -> Result<[usize; 3]> {
     let mut places = [0; 3];
     for (names, outlets, types) in expected {
         if outlets.len() != 3 {
-            let found: Vec<_> = outlets.iter().map(ort::value::Outlet::name).collect();
-            return Err(Error::Mismatch(format!("the graph has {found:?} where {names:?} are expected")));
+            let found: Vec<_> = outlets.iter().take(4).map(|outlet| onnx_view::shortened(outlet.name())).collect();
+            let more = if outlets.len() > found.len() { " and others" } else { "" };
+            return Err(Error::Mismatch(format!("the graph has {found:?}{more} where {names:?} are expected")));
         }
         for (number, (name, (element, shape))) in names.into_iter().zip(types).enumerate() {
             let Some(place) = outlets.iter().position(|outlet| outlet.name() == name) else {
@@ -340,4 +383,19 @@ fn check_type(name: &str, found: &ValueType, element: TensorElementType, expecte
         "`{name}` has the shape {:?} where the card makes it {expected:?} (-1 is any)",
         &shape[..]
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_takes_its_ids_and_leaves_the_rest() {
+        let mut ids = 0..10_u32;
+        let piece = Piece { ids: &mut ids, left: 4 };
+        assert_eq!(piece.len(), 4);
+        // As `run` takes them: by as many places as there are ids.
+        assert_eq!([0; 4].iter().zip(piece).map(|(_, id)| id).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert_eq!(ids.collect::<Vec<_>>(), [4, 5, 6, 7, 8, 9]);
+    }
 }

@@ -147,7 +147,7 @@ impl Sampler {
         if windowed {
             self.model.network.restart(1)?;
         }
-        self.model.network.run(self.tokens.iter().copied())?;
+        self.model.network.read(self.tokens.iter().copied())?;
         if !windowed {
             self.tokens.clear();
         }

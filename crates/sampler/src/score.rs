@@ -5,11 +5,11 @@
 //! remembers from further back. Pieces that are too short for several streams carry the state from one to the next. A
 //! model that was trained on windows is scored on its windows.
 
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use model_card::Context;
 
-use crate::{Error, Model, Network, Result};
+use crate::{Error, Model, Network, Result, network::MOST_LOGITS};
 
 /// Streams of a block.
 const STREAMS: usize = 64;
@@ -113,6 +113,7 @@ impl Scorer {
 
     /// Scores with carried states. The networks share the streams.
     fn score_streams(&mut self) -> Result<()> {
+        let most = streams_of(&self.model);
         let Self { model, helpers, tokens, context, is_carried, nats } = self;
         // The first token of all has no score.
         let first = (*context).max(1);
@@ -120,7 +121,7 @@ impl Scorer {
         if count == 0 {
             return Ok(());
         }
-        let streams = count.div_ceil(WARM_UP).min(STREAMS);
+        let streams = count.div_ceil(WARM_UP).min(most);
         let span = count.div_ceil(streams);
         let was_carried = std::mem::replace(is_carried, streams == 1) && streams == 1;
         let share = streams.div_ceil(1 + helpers.len());
@@ -136,16 +137,15 @@ impl Scorer {
             let work = networks.zip(parts).enumerate().map(|(number, (network, nats))| {
                 let first = first + number * share * span;
                 let streams = Streams { tokens, first, span, is_carried: false };
-                scope.spawn(move || network.engine().clone().within(|| streams.score(network, nats)))
+                spawn(scope, move || network.engine().clone().within(|| streams.score(network, nats)))
             });
-            let work: Vec<_> = work.collect();
-            // A panic in a worker is passed on.
-            work.into_iter().try_for_each(|work| work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            join(work.collect())
         })
     }
 
     /// Scores each token after its window, which starts from a zero state.
     fn score_windows(&mut self, length: usize) -> Result<()> {
+        let streams = streams_of(&self.model);
         let Self { model, helpers, tokens, context, nats, .. } = self;
         let begin = (*context).max(1);
         let tokens: &[u32] = tokens;
@@ -160,20 +160,37 @@ impl Scorer {
         thread::scope(|scope| {
             let work = networks.zip(full.chunks_mut(share)).enumerate().map(|(number, (network, nats))| {
                 let first = growing + number * share;
-                scope.spawn(move || {
+                spawn(scope, move || {
                     network.engine().clone().within(|| {
-                        let mut parts = (first..).step_by(STREAMS).zip(nats.chunks_mut(STREAMS));
+                        let mut parts = (first..).step_by(streams).zip(nats.chunks_mut(streams));
                         parts.try_for_each(|(target, nats)| score_windows(network, tokens, target, length, nats))
                     })
                 })
             });
-            let work: Vec<_> = work.collect();
-            work.into_iter().try_for_each(|work| work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            join(work.collect())
         })
     }
 }
 
-/// The surprise at a token, in nats.
+/// Streams, or windows, that one run of a network has: fewer if the vocabulary is so large that the logits of a time step
+/// would take much memory.
+fn streams_of(model: &Model) -> usize {
+    (MOST_LOGITS / model.card.size.vocabulary).clamp(1, STREAMS)
+}
+
+/// A thread of a scope, or why there is none.
+type Work<'s> = Result<ScopedJoinHandle<'s, Result<()>>>;
+
+fn spawn<'s>(scope: &'s Scope<'s, '_>, work: impl FnOnce() -> Result<()> + Send + 's) -> Work<'s> {
+    thread::Builder::new().spawn_scoped(scope, work).map_err(Error::Thread)
+}
+
+/// Waits for all of them. A panic in one is passed on.
+fn join(work: Vec<Work<'_>>) -> Result<()> {
+    work.into_iter().try_for_each(|work| work?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
+/// The surprise at a token, in nats: plus infinity for one that the model never writes.
 fn surprise(logits: &[f32], token: u32) -> Result<f32> {
     let nats = -decoding::log_probability(logits, token as usize) as f32;
     if nats.is_nan() { Err(Error::NotNumbers) } else { Ok(nats) }
@@ -183,7 +200,7 @@ fn surprise(logits: &[f32], token: u32) -> Result<f32> {
 fn score_windows(network: &mut Network, tokens: &[u32], target: usize, window: usize, nats: &mut [f32]) -> Result<()> {
     let rows = nats.len();
     network.restart(rows)?;
-    network.run((0..window * rows).map(|place| tokens[target + place % rows + place / rows - window]))?;
+    network.read((0..window * rows).map(|place| tokens[target + place % rows + place / rows - window]))?;
     for (row, nats) in nats.iter_mut().enumerate() {
         *nats = surprise(network.last_logits(row), tokens[target + row])?;
     }

@@ -78,14 +78,14 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
 #[cfg(not(feature = "rten"))] // the messages are those of lstm-engine
 #[test]
 fn a_hostile_graph_with_a_good_card_is_refused() {
-    // Issue 12's files, as a second part of the graph of a model: parts of one message add up.
+    // Files that once aborted and stalled the program, as a second part of the graph of a model: parts of one message add up.
     let text = |number, text: &str| field(number, text.as_bytes());
     let outputs: Vec<u8> = (0..1_000_000).flat_map(|index| text(2, &index.to_string())).collect();
     let split = field(1, &[text(1, "logits"), outputs, text(4, "Split")].concat());
     let product = field(1, &[text(1, "logits"), text(1, "none"), text(2, "product"), text(4, "MatMul")].concat());
     let none = field(5, &[&[1 << 3, 0, 1 << 3, 21, 2 << 3, 1][..], &text(8, "none"), &field(9, &[])].concat());
     for (part, message) in [
-        (split, "more than 16384 nodes and values"),
+        (split, "a list of more than 65536 items"),
         ([product, none].concat(), "the operator MatMul (node 11): its weights have a dimension of 0"),
     ] {
         let mut bytes = std::fs::read(format!("{}/tests/data/stateful.onnx", env!("CARGO_MANIFEST_DIR"))).unwrap();

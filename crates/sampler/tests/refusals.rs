@@ -106,8 +106,8 @@ fn a_damaged_model_is_refused() {
             vec![0x08, 0x08, 0x3a, 0xff, 0xff, 0xff, 0xff, 0x07, 1, 2, 3],
             "announces 2147483647 bytes",
         ),
-        ("a tensor of 2 GB", with_tensor(b"\x80\x80\x80\x80\x08"), "a tensor in it claims more numbers"),
-        ("a tensor of more than there is memory", with_tensor(wraps), "a tensor in it claims more numbers"),
+        ("a tensor of 2 GB", with_tensor(b"\x80\x80\x80\x80\x08"), "claims more numbers than the file has room for"),
+        ("a tensor of more than there is memory", with_tensor(wraps), "claims more numbers than the file has room for"),
     ];
     for (name, bytes, part) in damage {
         eprintln!("{name}");

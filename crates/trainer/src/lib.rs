@@ -47,6 +47,8 @@ mod transfer;
 pub mod checkpoint;
 pub mod dynamic;
 pub mod evaluation;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod import;
 pub mod novelty;
 pub mod observer;

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use model_card::printable_lines;
 
 mod numbers;
 mod training;
@@ -46,7 +47,8 @@ impl Progress {
 
     /// Writes a line, above the bar if there is one.
     pub fn say(&mut self, line: &str) {
-        let print = &mut self.print;
+        // The line may hold text of a card, a run or a file's name.
+        let (print, line) = (&mut self.print, &*printable_lines(line));
         match &self.current {
             _ if self.style == Style::Quiet => {}
             Some((_, bar, _)) => bar.suspend(|| print(line)),
@@ -86,12 +88,12 @@ impl Progress {
         let style = self.style;
         let (_, bar, line_at) =
             self.current.get_or_insert_with(|| (task.into(), new_bar(style, total, template), Instant::now()));
-        bar.set_message(task.to_string());
+        bar.set_message(printable_lines(task).into_owned());
         bar.set_position(done);
         if style == Style::Lines && line_at.elapsed() >= self.heartbeat {
             *line_at = Instant::now();
             let of = total.map_or(String::new(), |total| format!(" of {}", written(total)));
-            (self.print)(&format!("{task}: {}{of}", written(done)));
+            (self.print)(&printable_lines(&format!("{task}: {}{of}", written(done))));
         }
     }
 }
@@ -131,7 +133,9 @@ mod tests {
         progress.bytes("writing shards", 1 << 20, Some(3 << 20));
         progress.count("evaluating", 12_345, None);
         progress.say("done");
-        assert_eq!(*lines.lock().unwrap(), ["writing shards: 1.00 MiB of 3.00 MiB", "evaluating: 12,345", "done"]);
+        progress.say("\u{1b}[2Jclear");
+        let expected = ["writing shards: 1.00 MiB of 3.00 MiB", "evaluating: 12,345", "done", "\\u001b[2Jclear"];
+        assert_eq!(*lines.lock().unwrap(), expected);
     }
 
     #[test]

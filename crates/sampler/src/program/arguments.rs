@@ -20,7 +20,7 @@ use super::escapes::unescape;
   scrimshaw --model model.onnx bundle --output pirate
   tail -f server.log | scrimshaw --model model.onnx score
 
-Exit codes: 2 usage, 3 input text, 4 model, 5 output"
+Exit codes: 1 no memory or threads, 2 usage, 3 input text, 4 model, 5 output"
 )]
 pub struct Arguments {
     #[command(subcommand)]

@@ -12,6 +12,6 @@ pub fn bundle(model: &[u8], output: &Path) -> Result<(), Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::Usage(format!("cannot find this program's own file: {error}")))?;
     bundled::write(&program, model, output)?;
-    notice(&format!("wrote {}, which runs on its own", output.display()));
+    notice(&format!("wrote {}, which runs on its own", model_card::printable(&output.display().to_string())));
     Ok(())
 }

@@ -1,15 +1,6 @@
-//! Escapes: control characters in messages, and the escapes that a user may type.
+//! Symbols in messages, and the escapes that a user may type.
 
 use model_card::Unit;
-
-/// Text for a terminal: control characters are escaped, so that a model's file cannot move the cursor or change colours.
-pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() { shown.extend(character.escape_default()) } else { shown.push(character) }
-    }
-    shown
-}
 
 /// A character or byte of a text, for a message.
 pub fn symbol(unit: Unit, symbol: u32) -> String {
@@ -46,14 +37,6 @@ pub fn unescape(argument: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn control_characters_are_escaped() {
-        let cases = [("caf\u{e9} \u{1f40b}", "caf\u{e9} \u{1f40b}"), ("\u{1b}[31m\n\u{9b}", "\\u{1b}[31m\\n\\u{9b}")];
-        for (text, shown) in cases {
-            assert_eq!(printable(text), shown);
-        }
-    }
 
     #[test]
     fn arguments_are_unescaped() {

@@ -51,10 +51,9 @@ impl Failure {
         match (self, model) {
             (
                 Self::Sampler(
-                    source @ (Error::NotOnnx(_)
-                    | Error::CutShort { .. }
-                    | Error::Oversized(_)
-                    | Error::Opset { .. }
+                    source @ (Error::File(_)
+                    | Error::Room
+                    | Error::Checksum
                     | Error::NoCard
                     | Error::Card(_)
                     | Error::Mismatch(_)
@@ -67,10 +66,11 @@ impl Failure {
         }
     }
 
-    /// 2 for usage, 3 for an input text, 4 for a model, 5 for an output.
+    /// 2 for usage, 3 for an input text, 4 for a model, 5 for an output; 1 if the system has no memory or no threads.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::BrokenPipe => 0,
+            Self::Sampler(Error::Memory(_) | Error::Thread(_)) => 1,
             Self::Usage(_) | Self::Sampler(Error::Options(_) | Error::Library(_) | Error::OtherBackend { .. }) => 2,
             Self::Input(_) | Self::Sampler(Error::Text(_) | Error::NothingFed) => 3,
             Self::Output(_) | Self::Sampler(Error::Write { .. } | Error::NotABundle(_)) => 5,

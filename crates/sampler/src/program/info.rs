@@ -2,17 +2,17 @@
 
 use std::io::Write;
 
-use model_card::{Context, InputEncoding, ModelCard, Newlines, Normalisation, Unit};
+use model_card::{Context, InputEncoding, ModelCard, Newlines, Normalisation, Unit, printable, printable_lines};
 use sampler::{Engine, read_card};
 
-use super::{escapes::printable, failure::Failure, output::Output};
+use super::{failure::Failure, output::Output};
 
 /// Prints the card as a table, or as JSON.
 pub fn info(model: &[u8], engine: &Engine, json: bool) -> Result<(), Failure> {
     let card = read_card(model)?;
     let mut output = Output::new();
     if json {
-        writeln!(output, "{}", card.to_json())?;
+        writeln!(output, "{}", printable_lines(&card.to_json()))?;
     } else {
         for (name, value) in rows(&card, model.len(), engine) {
             // The card is part of the model's file, which anybody may have made.

@@ -37,9 +37,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     act(&engine, threads, &bytes, action).map_err(|failure| failure.about(model))
 }
 
+/// The most characters of a message: one that quotes a damaged file may be as long as the file.
+const LONGEST_MESSAGE: usize = 2000;
+
 /// Prints the message of a failure. It may quote a model's file, so control characters are escaped.
 pub fn print_failure(failure: &Failure) {
-    output::notice(&format!("scrimshaw: {}", escapes::printable(&failure.to_string())));
+    let message: String = failure.to_string().chars().take(LONGEST_MESSAGE).collect();
+    output::notice(&format!("scrimshaw: {}", model_card::printable(&message)));
 }
 
 fn act(engine: &Engine, threads: usize, bytes: &[u8], action: Action) -> Result<(), Failure> {

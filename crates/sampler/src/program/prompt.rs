@@ -1,9 +1,9 @@
 //! The prompt and the stop texts, as the model reads and writes them.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use model_card::Unit;
-use sampler::{Model, Plan, Sampler, Writer};
+use sampler::{Model, Plan, Sampler, Writer, check_memory};
 
 use super::{config::Prompt, escapes, failure::Failure};
 
@@ -16,6 +16,7 @@ pub fn resolve(model: &Model, prompt: Option<&Prompt>) -> Result<String, Failure
         None if model.card.vocabulary.boundary().is_some() => String::new(),
         None => model.card.seed_text.clone(),
     };
+    check_memory(text.len().saturating_mul(4))?;
     let text = model.card.normalisation.apply(&text).into_owned();
     // Names the first unknown character before anything is written.
     model.encode(&text)?;
@@ -66,7 +67,12 @@ pub fn writer(sampler: &Sampler, plan: &Plan, prompt: &str) -> Result<Writer, Fa
 fn read_standard_input() -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().read_to_end(&mut bytes);
-    read.map_err(|error| Failure::Input(format!("cannot read the prompt from standard input: {error}")))?;
+    read.map_err(|error| match error.kind() {
+        ErrorKind::OutOfMemory => {
+            sampler::Error::Memory("the prompt is larger than the memory that there is".into()).into()
+        }
+        _ => Failure::Input(format!("cannot read the prompt from standard input: {error}")),
+    })?;
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         Failure::Input(format!("the prompt on standard input is not UTF-8 at byte {place}"))

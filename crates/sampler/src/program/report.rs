@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use model_card::{Decoder, ModelCard};
+use model_card::{Decoder, ModelCard, printable};
 use serde::Serialize;
 
 use super::{
@@ -270,7 +270,7 @@ impl<'c> Report<'c> {
 
     /// Shows the line with its surprising characters in colour, or with a caret below each.
     fn show_marked(&mut self, mean: f64, entry: &Entry) -> Result<(), Failure> {
-        writeln!(self.output, "{mean:.3} bits per character  {}:{}", entry.file, entry.number)?;
+        writeln!(self.output, "{mean:.3} bits per character  {}:{}", printable(&entry.file), entry.number)?;
         let colours = colour::wanted(&io::stdout());
         let mut carets = String::new();
         for (text, bits) in entry.characters(self.card) {

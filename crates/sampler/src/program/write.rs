@@ -1,7 +1,12 @@
 //! Continues a prompt.
 
-use std::{io::Write, ops::ControlFlow};
+use std::{
+    borrow::Cow,
+    io::{IsTerminal as _, Write},
+    ops::ControlFlow,
+};
 
+use model_card::printable_lines;
 use sampler::{Model, Network, Plan, Sample, Sampler, write_batch};
 
 use super::{
@@ -29,6 +34,7 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) 
         output: Output::new(),
         separator: config.separator.as_deref().unwrap_or(default_separator),
         is_separator_due: false,
+        is_terminal: std::io::stdout().is_terminal(),
     };
     for plan in &config.plans {
         let plan = Plan { stops: stops.clone(), ..plan.clone() };
@@ -40,7 +46,10 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) 
         model = if config.count > 1 {
             write_samples(&mut model, &mut helpers, config, &plan, &prompt, |sample| match config.form {
                 Form::JsonSamples => json::sample(&mut texts.output, &plan, &prompt, &sample),
-                _ => texts.write(|output| Ok(write!(output, "{shown}{}", sample.text)?)),
+                _ => {
+                    let [shown, text] = [shown, &*sample.text].map(|text| texts.shown(text).into_owned());
+                    texts.write(|output| Ok(write!(output, "{shown}{text}")?))
+                }
             })?;
             model
         } else {
@@ -60,9 +69,15 @@ struct Texts<'s> {
     output: Output,
     separator: &'s str,
     is_separator_due: bool,
+    is_terminal: bool,
 }
 
 impl Texts<'_> {
+    /// Text as it is shown: a model from a stranger must not steer a terminal.
+    fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.is_terminal { printable_lines(text) } else { Cow::Borrowed(text) }
+    }
+
     /// Writes the separator, if there is a text before it.
     fn separate(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.is_separator_due) {
@@ -100,7 +115,7 @@ fn write_one(
     let mut sampler = Sampler::new(model);
     prompt::begin(&mut sampler, prompt)?;
     match form {
-        Form::Plain => texts.write(|output| write_plain(&mut sampler, plan, prompt, shown, output))?,
+        Form::Plain => write_plain(&mut sampler, plan, prompt, shown, texts)?,
         Form::Interactive => {
             texts.write(|output| interactive::interact(&mut sampler, plan, prompt, shown, output))?;
         }
@@ -120,12 +135,14 @@ fn write_plain(
     plan: &Plan,
     prompt: &str,
     shown: &str,
-    output: &mut Output,
+    texts: &mut Texts<'_>,
 ) -> Result<(), Failure> {
-    output.write_all(shown.as_bytes())?;
+    let shown = texts.shown(shown);
+    texts.write(|output| Ok(output.write_all(shown.as_bytes())?))?;
     let mut writer = prompt::writer(sampler, plan, prompt)?;
     while writer.end().is_none() {
-        output.write_all(sampler.write(&mut writer)?.text.as_bytes())?;
+        let text = texts.shown(sampler.write(&mut writer)?.text);
+        texts.output.write_all(text.as_bytes())?;
     }
     Ok(())
 }

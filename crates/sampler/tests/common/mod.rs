@@ -43,7 +43,7 @@ pub fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     [&bytes[..place], to, &bytes[place + from.len()..]].concat()
 }
 
-/// The bytes of a model whose output bias is NaN.
+/// The bytes of a model whose output bias is minus infinity, which alone masks a token, for all tokens.
 pub fn not_numbers(name: &str) -> Vec<u8> {
     let mut bytes = std::fs::read(data(name)).unwrap();
     // In `TensorProto`, the name (field 8), then the data (field 9) with its length, which is below 128 here.
@@ -52,7 +52,7 @@ pub fn not_numbers(name: &str) -> Vec<u8> {
     let length = usize::from(bytes[start - 1]);
     assert!(length < 128 && length.is_multiple_of(4));
     for number in bytes[start..start + length].chunks_exact_mut(4) {
-        number.copy_from_slice(&f32::NAN.to_le_bytes());
+        number.copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
     }
     bytes
 }
