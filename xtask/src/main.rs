@@ -38,7 +38,7 @@ enum Task {
     Bench(bench::Task),
     /// Run every test of the workspace.
     Test(test::Arguments),
-    /// Check format, spelling, dependencies, lints, documentation and other targets: what CI checks besides the tests.
+    /// Check format, spelling, dependencies, lints and documentation, and build the fuzz targets, as CI does.
     Check(check::Arguments),
     /// Run the fuzz targets: whatever reads files from other people, and the engine beside its naive twin.
     Fuzz(fuzz::Arguments),

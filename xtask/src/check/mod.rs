@@ -1,4 +1,5 @@
-//! `cargo xtask check`: format, spelling, dependencies, lints, documentation and other targets; the cheapest first.
+//! `cargo xtask check`: format, spelling, dependencies, lints, documentation, other processors and fuzz targets; the cheapest
+//! first.
 
 mod compiler;
 mod features;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Args;
 
+use crate::fuzz;
 use crate::project::{Project, run as run_program};
 use crate::skips::Skips;
 
@@ -34,7 +36,7 @@ type Step = (&'static str, fn(&Project, &mut Skips) -> Result<()>);
 
 /// What compiles nothing.
 const FAST: &[Step] = &[
-    ("format", |project, _| run_program(project.cargo()?.args(["fmt", "--all", "--check"]))),
+    ("format", format),
     ("spelling", |project, skips| tools::TYPOS.check(project, skips, &[])),
     ("unused dependencies", |project, skips| tools::SHEAR.check(project, skips, &["--locked", "--deny-warnings"])),
     ("who knows whom", |project, _| firewall::check(project)),
@@ -46,7 +48,12 @@ const FAST: &[Step] = &[
 ];
 
 /// What compiles the workspace.
-const COMPILED: &[Step] = &[("lints", features::lint), ("documentation", document), ("other targets", targets::test)];
+const COMPILED: &[Step] = &[
+    ("lints", features::lint),
+    ("documentation", document),
+    ("other processors", targets::test),
+    ("fuzz targets", fuzz::check),
+];
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     let mut skips = Skips::default();
@@ -60,6 +67,12 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     skips.close()?;
     eprintln!("everything that was checked is as it should be");
     Ok(())
+}
+
+/// The fuzz targets are a workspace of their own.
+fn format(project: &Project, _: &mut Skips) -> Result<()> {
+    run_program(project.cargo()?.args(["fmt", "--all", "--check"]))?;
+    run_program(project.cargo()?.args(["fmt", "--check", "--manifest-path", "tests/fuzz/Cargo.toml"]))
 }
 
 fn document(project: &Project, _: &mut Skips) -> Result<()> {

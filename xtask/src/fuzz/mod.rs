@@ -7,6 +7,7 @@ mod coverage;
 mod progress;
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,6 +16,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::project::{Failed, Project, run as run_program};
+use crate::skips::Skips;
 use progress::Stats;
 
 /// A program of `tests/fuzz`.
@@ -152,6 +154,16 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     if failures > 0 { Err(Failed { code: 1 }.into()) } else { Ok(()) }
 }
 
+/// Builds every target, as `cargo xtask check` does; or says that there is no compiler for it.
+pub fn check(project: &Project, skips: &mut Skips) -> Result<()> {
+    if has_compiler(&compiler()) {
+        build(project, &TARGETS.iter().collect::<Vec<_>>(), Sanitizer::None)?;
+    } else {
+        skips.say("fuzz targets", "there is no C++ compiler, which libFuzzer takes to build");
+    }
+    Ok(())
+}
+
 fn name_of_target(name: &str) -> std::result::Result<String, String> {
     let names = || TARGETS.iter().map(|target| target.name);
     if names().any(|known| known == name) {
@@ -162,8 +174,8 @@ fn name_of_target(name: &str) -> std::result::Result<String, String> {
 
 /// Builds the targets and returns the folder of the programs.
 fn build(project: &Project, targets: &[&Target], sanitizer: Sanitizer) -> Result<PathBuf> {
-    let compiler = env::var_os("CXX").unwrap_or_else(|| "c++".into());
-    if Command::new(&compiler).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+    let compiler = compiler();
+    if !has_compiler(&compiler) {
         bail!(
             "libFuzzer needs a C++ compiler to build, and {} is not there: install one (on Debian: apt-get install g++), \
              or set CXX to its path",
@@ -199,6 +211,14 @@ fn build(project: &Project, targets: &[&Target], sanitizer: Sanitizer) -> Result
     targets.iter().for_each(|target| drop(cargo.args(["--bin", target.name])));
     run_program(&mut cargo)?;
     Ok(folder.join(host).join("release"))
+}
+
+fn compiler() -> OsString {
+    env::var_os("CXX").unwrap_or_else(|| "c++".into())
+}
+
+fn has_compiler(compiler: &OsStr) -> bool {
+    Command::new(compiler).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
 /// `cargo` in the workspace of the targets, with flags for the compiler.
