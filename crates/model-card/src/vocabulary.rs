@@ -306,6 +306,25 @@ mod tests {
     }
 
     #[test]
+    fn a_character_comes_with_the_byte_that_completes_it() {
+        // What each byte of the text completes; at the end, what is left.
+        let cases: [(&[u8], &[&str]); 4] = [
+            ("h\u{e9}\u{1f40b}".as_bytes(), &["h", "", "\u{e9}", "", "", "", "\u{1f40b}", ""]),
+            (b"\xff\xc3a", &["\u{fffd}", "", "\u{fffd}a", ""]),
+            (b"\xf0\x9f\xc3\xa9", &["", "", "\u{fffd}", "\u{e9}", ""]),
+            (b"a\xe6\xbc", &["a", "", "", "\u{fffd}"]),
+        ];
+        let vocabulary = Vocabulary::new(Unit::Byte, 0..256).unwrap();
+        for (bytes, expected) in cases {
+            let mut decoder = Decoder::default();
+            let pushed = bytes.iter().map(|&byte| decoder.push(&vocabulary, u32::from(byte)).to_owned());
+            let mut found: Vec<String> = pushed.collect();
+            found.push(decoder.finish().to_owned());
+            assert_eq!(found, expected, "{bytes:x?}");
+        }
+    }
+
+    #[test]
     fn bytes_are_decoded_one_at_a_time() {
         let cases: [(&[u8], &str); 6] = [
             ("h\u{e9}\u{1f40b}!".as_bytes(), "h\u{e9}\u{1f40b}!"),

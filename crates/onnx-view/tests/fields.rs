@@ -265,6 +265,17 @@ fn every_element_type_takes_its_bytes() {
 }
 
 #[test]
+fn integers_that_stand_one_by_one_are_counted() {
+    let refusal = |count: usize| {
+        let message = [tensor(&[3], 7), number(7, 5).repeat(count)].concat();
+        with_tensor(&message, |tensor| tensor.err().cloned())
+    };
+    assert_eq!(refusal(3), None);
+    assert_eq!(refusal(2), Some(Error::Oversized { tensor: "t".into() }));
+    assert_eq!(refusal(4), Some(Error::ExtraData { tensor: "t".into() }));
+}
+
+#[test]
 fn numbers_are_decoded_where_they_are_stored_whole() {
     let floats = [1.5_f32.to_le_bytes(), (-2.0_f32).to_le_bytes()];
     let (eight, sixteen) = (floats.concat(), [7_i64.to_le_bytes(), (-1_i64).to_le_bytes()].concat());
