@@ -196,7 +196,7 @@ fn build(project: &Project, targets: &[&Target], sanitizer: Sanitizer) -> Result
     cargo.arg("build");
     // With a target named, build scripts and macros get none of the flags.
     cargo.args(["--release", "--locked", "--target", &host]);
-    targets.iter().for_each(|target| drop(cargo.args(["--bin", target.name])));
+    cargo.args(targets.iter().flat_map(|target| ["--bin", target.name]));
     run_program(&mut cargo)?;
     Ok(folder.join(host).join("release"))
 }
