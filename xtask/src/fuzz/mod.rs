@@ -40,6 +40,12 @@ const TARGETS: &[Target] = &[
     Target { name: "graph", longest: 256, about: "generated graphs: the engine, its naive twin and rten" },
 ];
 
+/// Options for a target that draws what it tests from its input: to look closely at each input would cost libFuzzer more
+/// time than the target takes.
+const QUICK: [&str; 4] = ["-entropic=0", "-reduce_inputs=0", "-use_cmp=0", "-use_counters=0"];
+/// The target to which that applies.
+const DRAWN: &str = "graph";
+
 /// Seconds that one input may take.
 const PATIENCE: u64 = 10;
 /// Megabytes that a target may use.
@@ -248,6 +254,9 @@ fn command(
         ("print_final_stats", 1),
     ] {
         fuzzer.arg(format!("-{option}={value}"));
+    }
+    if target.name == DRAWN {
+        fuzzer.args(QUICK);
     }
     if let Some(runs) = runs {
         fuzzer.arg(format!("-runs={runs}"));
