@@ -190,3 +190,35 @@ proptest! {
         let _ = Model::read(&model);
     }
 }
+
+#[test]
+fn fields_that_no_engine_needs_are_read_or_checked_too() {
+    let other_opset = field(8, &[&field(1, b"com.example")[..], &[2 << 3, 99]].concat());
+    let head = [&[5 << 3, 3][..], &field(6, b"what it is for"), &other_opset].concat();
+    let entry = [field(1, b"location"), field(2, b"weights.bin")].concat();
+    let external = [&field(1, &[2])[..], &[2 << 3, 1, 14 << 3, 1], &field(8, b"w"), &field(13, &entry)].concat();
+    let bytes = [&head[..], &file(&[field(10, b"a graph"), field(5, &external)].concat())].concat();
+    let model = Model::read(&bytes).unwrap();
+    assert_eq!((model.version, model.description, model.opset), (3, "what it is for", 17));
+    assert_eq!(model.graph.description, "a graph");
+    assert!(model.facts.external_data && model.graph.initializers[0].is_external());
+    assert_eq!(model.graph.initializers[0].floats(), None);
+
+    // A sequence; a port of more dimensions than any tensor has; an entry about external data, a list of tensors and a
+    // list of graphs that are cut short.
+    let port = |kind: &[u8]| file(&field(11, &[field(1, b"x"), field(2, kind)].concat()));
+    let sequence = port(&field(4, b""));
+    assert_eq!(Model::read(&sequence).unwrap().graph.inputs[0].kind, PortType::Other);
+    let dimensions = field(1, b"").repeat(65);
+    let attribute = |number: u64| file(&field(1, &field(5, &field(number, b"\x08"))));
+    for (bytes, part) in [
+        (port(&field(1, &field(2, &dimensions))), "64"),
+        (file(&field(5, &field(13, b"\x08"))), "announces 1 bytes where 0 are left"),
+        (attribute(10), "announces 1 bytes where 0 are left"),
+        (attribute(11), "announces 1 bytes where 0 are left"),
+    ] {
+        let message = Model::read(&bytes).unwrap_err().to_string();
+        assert!(message.contains(part), "{message:?} should say {part:?}");
+    }
+    assert!(Error::TooDeep.to_string().contains("64 deep"));
+}

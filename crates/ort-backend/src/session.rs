@@ -238,16 +238,19 @@ unsafe extern "system" fn run<M: Model>(
         let mut results = session.model.run(&views, &wanted)?;
         // From here on no input is looked at: an output may be the very value that an input was.
         drop(views);
+        // Tensors that are made here are given away once all outputs are known to be good: a caller that gets an error
+        // releases none.
+        let mut made: Few<Option<Tensor>> = Few::new();
         for (position, (out, &index)) in outputs.iter_mut().zip(&wanted).enumerate() {
             let result = results.take(position)?;
             if out.is_null() {
-                let tensor = match result {
+                made.push(Some(match result {
                     Output::Owned(tensor) => tensor,
                     Output::Borrowed(view) => Tensor::copy_of(view)?,
-                };
-                *out = ffi::into_raw(tensor);
+                }));
                 continue;
             }
+            made.push(None);
             let view = match &result {
                 Output::Owned(tensor) => tensor.view(),
                 Output::Borrowed(view) => *view,
@@ -256,6 +259,11 @@ unsafe extern "system" fn run<M: Model>(
             let target = unsafe { ffi::borrow_mut::<Tensor, _>(*out) }?;
             check_output(&ports[index], target, view)?;
             target.copy_from(view);
+        }
+        for (out, made) in outputs.iter_mut().zip(made) {
+            if let Some(tensor) = made {
+                *out = ffi::into_raw(tensor);
+            }
         }
         Ok(())
     })

@@ -40,16 +40,16 @@ unsafe impl Sync for Tensor {}
 impl Drop for Tensor {
     fn drop(&mut self) {
         let Some(capacity) = self.capacity else { return };
-        let (data, count) = (self.data.as_ptr(), self.count());
+        let (data, count) = (self.data, self.count());
         // SAFETY: `Tensor::owned` took apart a vector of just this type, length and capacity, the element type and the shape
         // have not changed since (a `bool` is a byte here), and a tensor is dropped once.
         unsafe {
             match self.element {
-                Element::Float32 => drop(Vec::from_raw_parts(data.cast::<f32>(), count, capacity)),
-                Element::Int64 => drop(Vec::from_raw_parts(data.cast::<i64>(), count, capacity)),
-                Element::Int32 => drop(Vec::from_raw_parts(data.cast::<i32>(), count, capacity)),
-                Element::Bool | Element::Uint8 => drop(Vec::from_raw_parts(data, count, capacity)),
-                Element::Int8 => drop(Vec::from_raw_parts(data.cast::<i8>(), count, capacity)),
+                Element::Float32 => drop(Vec::from_raw_parts(data.cast::<f32>().as_ptr(), count, capacity)),
+                Element::Int64 => drop(Vec::from_raw_parts(data.cast::<i64>().as_ptr(), count, capacity)),
+                Element::Int32 => drop(Vec::from_raw_parts(data.cast::<i32>().as_ptr(), count, capacity)),
+                Element::Bool | Element::Uint8 => drop(Vec::from_raw_parts(data.as_ptr(), count, capacity)),
+                Element::Int8 => drop(Vec::from_raw_parts(data.cast::<i8>().as_ptr(), count, capacity)),
             }
         }
     }

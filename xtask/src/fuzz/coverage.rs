@@ -30,7 +30,7 @@ pub fn run(project: &Project, is_json: bool) -> Result<()> {
 
     let mut build = cargo(project, &folder, &host, &flags)?;
     build.args(["build", "--release", "--locked"]);
-    TARGETS.iter().for_each(|target| drop(build.args(["--bin", target])));
+    build.args(TARGETS.iter().flat_map(|target| ["--bin", target]));
     run_program(&mut build)?;
     for target in TARGETS {
         let program = folder.join(&host).join("release").join(target);
@@ -128,7 +128,9 @@ fn report(project: &Project, tools: &Tools, profiles: &Path, objects: &[PathBuf]
     let cov = |command: &str| {
         let mut cov = Command::new(&tools.cov);
         cov.arg(command).arg("--instr-profile").arg(&merged).arg(&objects[0]);
-        objects[1..].iter().for_each(|object| drop(cov.arg("--object").arg(object)));
+        for object in &objects[1..] {
+            cov.arg("--object").arg(object);
+        }
         cov
     };
     let sources = project.root.join("crates").join(CRATE).join("src");

@@ -42,6 +42,12 @@ const TARGETS: &[Target] = &[
     Target { name: "graph", longest: 256, about: "generated graphs: the engine, its naive twin and rten" },
 ];
 
+/// Options for a target that draws what it tests from its input: to look closely at each input would cost libFuzzer more
+/// time than the target takes.
+const QUICK: [&str; 4] = ["-entropic=0", "-reduce_inputs=0", "-use_cmp=0", "-use_counters=0"];
+/// The target to which that applies.
+const DRAWN: &str = "graph";
+
 /// Seconds that one input may take.
 const PATIENCE: u64 = 10;
 /// Megabytes that a target may use.
@@ -208,7 +214,7 @@ fn build(project: &Project, targets: &[&Target], sanitizer: Sanitizer) -> Result
     cargo.arg("build");
     // With a target named, build scripts and macros get none of the flags.
     cargo.args(["--release", "--locked", "--target", &host]);
-    targets.iter().for_each(|target| drop(cargo.args(["--bin", target.name])));
+    cargo.args(targets.iter().flat_map(|target| ["--bin", target.name]));
     run_program(&mut cargo)?;
     Ok(folder.join(host).join("release"))
 }
@@ -268,6 +274,9 @@ fn command(
         ("print_final_stats", 1),
     ] {
         fuzzer.arg(format!("-{option}={value}"));
+    }
+    if target.name == DRAWN {
+        fuzzer.args(QUICK);
     }
     if let Some(runs) = runs {
         fuzzer.arg(format!("-runs={runs}"));

@@ -180,13 +180,13 @@ impl Generator<'_, '_> {
         let name = self.name()?;
         let numbers = Numbers::Floats(self.random.take(shape.iter().product(), 1.0));
         self.inputs.push(Given { name: name.clone(), shape: shape.clone(), numbers });
-        self.keep(name, shape)
+        Ok(self.keep(name, shape))
     }
 
-    fn keep(&mut self, name: String, shape: Vec<usize>) -> Result<Value> {
+    fn keep(&mut self, name: String, shape: Vec<usize>) -> Value {
         let value = Value { name, shape };
         self.floats.push(value.clone());
-        Ok(value)
+        value
     }
 
     /// Ids of up to so many rows.
@@ -203,7 +203,7 @@ impl Generator<'_, '_> {
         let count = shape.iter().product();
         let is_signed = self.rarely(4)?;
         let draw = |random: &mut Random| {
-            let unit = (f64::from(random.next()) + 1.0) / 2.0;
+            let unit = f64::midpoint(f64::from(random.next()), 1.0);
             let id = (unit * rows as f64) as i64;
             if is_signed { id - rows as i64 } else { id }
         };
@@ -247,7 +247,9 @@ impl Generator<'_, '_> {
             if is_packed {
                 tensor.packed(1, shape.iter().map(|&size| size as u64));
             } else {
-                shape.iter().for_each(|&size| tensor.number(1, size as u64));
+                for &size in shape {
+                    tensor.number(1, size as u64);
+                }
             }
             tensor.number(2, element);
             data(tensor);
@@ -285,8 +287,12 @@ impl Generator<'_, '_> {
         let (is_named, has_domain) = (self.flip()?, self.rarely(8)?);
         let mut field = Message::default();
         field.message(1, |node| {
-            inputs.iter().for_each(|input| node.bytes(1, input));
-            outputs.iter().for_each(|output| node.bytes(2, output));
+            for input in inputs {
+                node.bytes(1, input);
+            }
+            for output in outputs {
+                node.bytes(2, output);
+            }
             if is_named {
                 node.bytes(3, format!("{operator}_{}", self.nodes.len()));
             }
@@ -325,7 +331,7 @@ impl Generator<'_, '_> {
         let axis = [Attribute::Integer("axis", 0)];
         let attributes = if self.flip()? { &axis[..] } else { &[] };
         self.node("Gather", &[&table, &ids.name], &[&output], attributes)?;
-        self.keep(output, [&ids.shape[..], &[width]].concat())
+        Ok(self.keep(output, [&ids.shape[..], &[width]].concat()))
     }
 
     /// A layer, and usually a squeeze of its output behind.
@@ -396,7 +402,7 @@ impl Generator<'_, '_> {
             .rev()
         {
             if !name.is_empty() {
-                self.keep(name, shape)?;
+                self.keep(name, shape);
             }
         }
         if wanted & 1 == 1 && !self.rarely(4)? {
@@ -414,12 +420,14 @@ impl Generator<'_, '_> {
         self.node("MatMul", &[&input.name, &weights], &[&product], &[])?;
         let shape = [outer, &[columns]].concat();
         if self.rarely(3)? {
-            return self.keep(product, shape).map(drop);
+            self.keep(product, shape);
+            return Ok(());
         }
         let (bias, sum) = (self.weights(&[columns], 1)?, self.name()?);
         let inputs = if self.flip()? { [&*product, &*bias] } else { [&*bias, &*product] };
         self.node("Add", &inputs, &[&sum], &[])?;
-        self.keep(sum, shape).map(drop)
+        self.keep(sum, shape);
+        Ok(())
     }
 
     fn split(&mut self) -> Result<()> {
@@ -446,7 +454,7 @@ impl Generator<'_, '_> {
             self.node("Split", &[&input.name, &lengths], &names, &[axis])?;
         }
         for (name, length) in outputs.into_iter().zip(lengths) {
-            self.keep(name, [&[length], &input.shape[1..]].concat())?;
+            self.keep(name, [&[length], &input.shape[1..]].concat());
         }
         Ok(())
     }
@@ -469,7 +477,8 @@ impl Generator<'_, '_> {
         let output = self.name()?;
         let names: Vec<&str> = parts.iter().map(|part| &*part.name).collect();
         self.node("Concat", &names, &[&output], &[Attribute::Integer("axis", 0)])?;
-        self.keep(output, [&[whole], &first.shape[1..]].concat()).map(drop)
+        self.keep(output, [&[whole], &first.shape[1..]].concat());
+        Ok(())
     }
 
     /// An operator whose axes are an input, or an attribute in old files.
@@ -501,7 +510,8 @@ impl Generator<'_, '_> {
             dropped.iter().map(|&axis| if is_negative { axis as i64 - rank as i64 } else { axis as i64 }).collect();
         let output = self.with_axes("Squeeze", &input, &axes)?;
         let shape = (0..rank).filter(|axis| !dropped.contains(axis)).map(|axis| input.shape[axis]).collect();
-        self.keep(output, shape).map(drop)
+        self.keep(output, shape);
+        Ok(())
     }
 
     fn unsqueeze(&mut self) -> Result<()> {
@@ -515,7 +525,8 @@ impl Generator<'_, '_> {
         let output = self.with_axes("Unsqueeze", &input, &[written])?;
         let mut shape = input.shape;
         shape.insert(axis, 1);
-        self.keep(output, shape).map(drop)
+        self.keep(output, shape);
+        Ok(())
     }
 
     fn part_or_identity(&mut self) -> Result<()> {
@@ -523,12 +534,14 @@ impl Generator<'_, '_> {
         let (is_part, output) = (self.flip()?, self.name()?);
         let Some((&whole, rest)) = input.shape.split_first().filter(|_| is_part) else {
             self.node("Identity", &[&input.name], &[&output], &[])?;
-            return self.keep(output, input.shape).map(drop);
+            self.keep(output, input.shape);
+            return Ok(());
         };
         let index = self.choices.int_in_range(0..=2 * whole - 1)? as i64 - whole as i64;
         let index = self.integers(&[index])?;
         self.node("Gather", &[&input.name, &index], &[&output], &[Attribute::Integer("axis", 0)])?;
-        self.keep(output, [&[1], rest].concat()).map(drop)
+        self.keep(output, [&[1], rest].concat());
+        Ok(())
     }
 
     /// Chooses outputs, and puts everything into a file.
@@ -611,7 +624,9 @@ impl Attribute<'_> {
             }
             Self::Integers(name, integers) => {
                 field.bytes(1, name);
-                integers.iter().for_each(|&integer| field.number(8, integer as u64));
+                for &integer in integers {
+                    field.number(8, integer as u64);
+                }
                 field.number(20, 7);
             }
             Self::Text(name, text) => {
@@ -621,7 +636,9 @@ impl Attribute<'_> {
             }
             Self::Texts(name, texts) => {
                 field.bytes(1, name);
-                texts.iter().for_each(|text| field.bytes(9, text));
+                for text in texts {
+                    field.bytes(9, text);
+                }
                 field.number(20, 8);
             }
         }
