@@ -48,10 +48,12 @@ fn tables(most: usize) -> Result<(), Failure> {
         fs::write(&file, bytes)?;
         println!("  {name:40} {}", ask(&file)?.describe());
     }
-    let sizes: Vec<usize> = (3..).map(|digits| 10_usize.pow(digits)).take_while(|&size| size <= most).collect();
+    let sizes: Vec<usize> = (3..=9).map(|digits| 10_usize.pow(digits)).filter(|&size| size <= most).collect();
     println!("\nmilliseconds of processor time / megabytes at peak, by size of the file in bytes");
     print!("{:40}", "kind");
-    sizes.iter().for_each(|size| print!("{size:>18}"));
+    for size in &sizes {
+        print!("{size:>18}");
+    }
     println!("  answer to the last");
     for (name, make) in KINDS {
         print!("{name:40}");

@@ -48,11 +48,12 @@ impl Progress {
     /// Writes a line, above the bar if there is one.
     pub fn say(&mut self, line: &str) {
         // The line may hold text of a card, a run or a file's name.
-        let (print, line) = (&mut self.print, &*printable_lines(line));
+        let line = printable_lines(line);
+        let print = &mut self.print;
         match &self.current {
             _ if self.style == Style::Quiet => {}
-            Some((_, bar, _)) => bar.suspend(|| print(line)),
-            None => print(line),
+            Some((_, bar, _)) => bar.suspend(|| print(&line)),
+            None => print(&line),
         }
     }
 

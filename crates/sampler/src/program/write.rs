@@ -44,12 +44,12 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) 
             notice(&format!("temperature {}", plan.options.temperature));
         }
         model = if config.count > 1 {
-            write_samples(&mut model, &mut helpers, config, &plan, &prompt, |sample| match config.form {
-                Form::JsonSamples => json::sample(&mut texts.output, &plan, &prompt, &sample),
-                _ => {
-                    let [shown, text] = [shown, &*sample.text].map(|text| texts.shown(text).into_owned());
-                    texts.write(|output| Ok(write!(output, "{shown}{text}")?))
+            write_samples(&mut model, &mut helpers, config, &plan, &prompt, |sample| {
+                if config.form == Form::JsonSamples {
+                    return json::sample(&mut texts.output, &plan, &prompt, &sample);
                 }
+                let [shown, text] = [shown, &*sample.text].map(|text| texts.shown(text).into_owned());
+                texts.write(|output| Ok(write!(output, "{shown}{text}")?))
             })?;
             model
         } else {

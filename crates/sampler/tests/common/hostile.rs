@@ -7,11 +7,11 @@ pub type Kind = (&'static str, fn(usize) -> Vec<u8>);
 
 /// All kinds. Some of the files are refused, and some are models that write text.
 pub const KINDS: &[Kind] = &[
-    ("unknown fields", |size| model(&[], &repeat(number(100, 0), size), &Card::default())),
-    ("nodes without anything", |size| with_graph(&repeat(field(1, b""), size))),
+    ("unknown fields", |size| model(&[], &repeat(&number(100, 0), size), &Card::default())),
+    ("nodes without anything", |size| with_graph(&repeat(&field(1, b""), size))),
     ("nodes", |size| with_graph(&numbered(size, |index| node("Identity", &index, &[&format!("{index}i")])))),
     ("inputs of a node", |size| {
-        with_graph(&field(1, &[repeat(field(1, b"logits"), size), field(4, b"Concat")].concat()))
+        with_graph(&field(1, &[repeat(&field(1, b"logits"), size), field(4, b"Concat")].concat()))
     }),
     ("outputs of a node", |size| with_graph(&split(size / 8))),
     ("attributes", |size| {
@@ -24,20 +24,20 @@ pub const KINDS: &[Kind] = &[
         with_graph(&field(1, &field(5, &[field(1, b"axes"), field(8, &vec![0; size])].concat())))
     }),
     ("constants", |size| with_graph(&numbered(size, |name| tensor(&name, &[1], &[0.0])))),
-    ("constants of one name", |size| with_graph(&repeat(tensor("same", &[1], &[0.0]), size))),
+    ("constants of one name", |size| with_graph(&repeat(&tensor("same", &[1], &[0.0]), size))),
     ("inputs of the graph", |size| with_graph(&numbered(size, |name| port(11, &name, 1)))),
     ("outputs of the graph", |size| with_graph(&numbered(size, |name| port(12, &name, 1)))),
     ("dimensions of a tensor", |size| with_graph(&field(5, &[field(1, &vec![1; size]), number(2, 1)].concat()))),
     ("dimensions of a port", |size| {
-        let shape = repeat(field(1, &number(1, 1)), size);
+        let shape = repeat(&field(1, &number(1, 1)), size);
         with_graph(&field(11, &[field(1, b"x"), field(2, &field(1, &field(2, &shape)))].concat()))
     }),
     ("huge dimensions", |size| {
         let huge = field(1, b"\x81\x80\x80\x80\x80\x80\x80\x80\x20\xbf\x80\x80\x80\x80\x80\x80\x80\x20");
-        with_graph(&repeat(field(5, &[huge, number(2, 1), field(8, b"w")].concat()), size))
+        with_graph(&repeat(&field(5, &[huge, number(2, 1), field(8, b"w")].concat()), size))
     }),
     ("graphs within graphs", |size| with_graph(&nested(size / 12, &[]))),
-    ("many graphs 60 deep", |size| with_graph(&repeat(nested(60, &field(1, b"")), size))),
+    ("many graphs 60 deep", |size| with_graph(&repeat(&nested(60, &field(1, b"")), size))),
     ("a long name", |size| with_graph(&field(1, &field(3, &vec![b'n'; size])))),
     ("a long operator", |size| with_graph(&field(1, &[field(4, &vec![b'o'; size]), field(2, b"o")].concat()))),
     ("a long description", |size| with_graph(&field(10, &vec![b'd'; size]))),
@@ -52,26 +52,26 @@ pub const KINDS: &[Kind] = &[
         model(&[], &field(14, &[field(1, b"key"), field(2, &vec![b'v'; size])].concat()), &Card::default())
     }),
     ("a long list in the card", |size| {
-        with_card(Card {
+        with_card(&Card {
             input: format!(r#"{{"kind":"one-hot","x":[{}0]}}"#, "0,".repeat(size / 2)),
             ..Card::default()
         })
     }),
     ("lists within lists in the card", |size| {
-        with_card(Card { input: format!(r#"{{"x":{}"#, "[".repeat(size)), ..Card::default() })
+        with_card(&Card { input: format!(r#"{{"x":{}"#, "[".repeat(size)), ..Card::default() })
     }),
-    ("a long number in the card", |size| with_card(Card { tokens: "1".repeat(size), ..Card::default() })),
+    ("a long number in the card", |size| with_card(&Card { tokens: "1".repeat(size), ..Card::default() })),
     ("a long word in the card", |size| {
-        with_card(Card { input: format!(r#"{{"kind":"{}"}}"#, "x".repeat(size)), ..Card::default() })
+        with_card(&Card { input: format!(r#"{{"kind":"{}"}}"#, "x".repeat(size)), ..Card::default() })
     }),
-    ("a long seed text", |size| with_card(Card { seed_text: "ab".repeat(size / 2), ..Card::default() })),
+    ("a long seed text", |size| with_card(&Card { seed_text: "ab".repeat(size / 2), ..Card::default() })),
     ("a long window", |size| {
-        with_card(Card { context: format!(r#"{{"kind":"window","length":{size}}}"#), ..Card::default() })
+        with_card(&Card { context: format!(r#"{{"kind":"window","length":{size}}}"#), ..Card::default() })
     }),
-    ("a vocabulary of one character", |size| with_card(Card { characters: "a".repeat(size), ..Card::default() })),
+    ("a vocabulary of one character", |size| with_card(&Card { characters: "a".repeat(size), ..Card::default() })),
     ("a large vocabulary", |size| large_vocabulary((size / 16).clamp(2, 1_000_000))),
     ("2^60 layers in the card", |size| {
-        with_card(Card { layers: 1 << 60, seed_text: "a".repeat(size.min(1000)), ..Card::default() })
+        with_card(&Card { layers: 1 << 60, seed_text: "a".repeat(size.min(1000)), ..Card::default() })
     }),
     ("large weights", |size| layers(size, 1)),
     ("large weights of which one is NaN", |size| {
@@ -172,8 +172,8 @@ pub fn with_graph(graph: &[u8]) -> Vec<u8> {
     model(graph, &[], &Card::default())
 }
 
-fn with_card(card: Card) -> Vec<u8> {
-    model(&[], &[], &card)
+fn with_card(card: &Card) -> Vec<u8> {
+    model(&[], &[], card)
 }
 
 /// A model of one unit that writes a and b, with more in its graph and in its file.
@@ -256,7 +256,7 @@ fn nested(depth: usize, innermost: &[u8]) -> Vec<u8> {
     reversed
 }
 
-fn repeat(part: Vec<u8>, size: usize) -> Vec<u8> {
+fn repeat(part: &[u8], size: usize) -> Vec<u8> {
     let count = size / part.len();
     part.repeat(count)
 }
