@@ -35,9 +35,13 @@ impl Scratch {
     }
 }
 
-/// A folder of this process, in memory where the system has a file system for that.
+/// A folder of this process, in memory where the system has a file system for that. `cargo xtask fuzz` names one that it
+/// removes afterwards: libFuzzer ends a process without a chance to.
 fn folder() -> &'static Path {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        if let Some(folder) = std::env::var_os("SCRIMSHAW_FUZZ_SCRATCH") {
+            return folder.into();
+        }
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.into() } else { std::env::temp_dir() };
         let folder = parent.join(format!("scrimshaw-fuzz-{}", std::process::id()));

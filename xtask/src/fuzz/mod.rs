@@ -140,6 +140,10 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     for target in targets {
         eprintln!("{}: {} ({seconds} s)", target.name, target.about);
         let (mut fuzzer, found) = command(project, &programs, target, seconds, arguments.runs)?;
+        // Files that a target reads lie in memory, where the system has a file system for that.
+        let memory = Path::new("/dev/shm");
+        let scratch = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }?;
+        fuzzer.env("SCRIMSHAW_FUZZ_SCRATCH", scratch.path());
         let (stats, failed) = progress::follow(&mut fuzzer, target.name)?;
         let report = Report { target: target.name, stats, found: failed.then(|| newest(&found)).flatten() };
         if arguments.json {
