@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::evaluation::Measured;
 use crate::novelty::Novelty;
+use crate::plan::Plan;
 use crate::records::{LossKind, Metrics, Outcome, StepRecord, Times};
 
 /// Watches a task. It cannot fail and cannot stop the task; what it cannot print is its own concern.
@@ -57,6 +58,16 @@ pub enum Event<'e> {
         run: &'e Path,
         /// Optimizer steps that it took.
         step: usize,
+    },
+    /// A time budget became a number of steps: when a run starts or resumes, and again when the machine turns out to be much
+    /// slower or faster than it was.
+    Planned {
+        /// The plan that holds from now on.
+        plan: Plan,
+        /// The time budget.
+        minutes: f64,
+        /// Characters that a step predicts.
+        characters_per_step: usize,
     },
     /// An optimizer step was taken.
     Step(StepRecord),

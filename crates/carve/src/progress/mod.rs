@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 mod numbers;
+mod plans;
 mod training;
 
 pub use numbers::{seconds, thousands};
