@@ -18,6 +18,7 @@
 //!     runs: "artifacts/tale/runs".into(),
 //!     name: RunName::Numbered("lecture".into()),
 //!     recipe: request.resolve()?,
+//!     fit: request.fit()?,
 //!     device: DeviceName::Auto,
 //!     seed: 1,
 //!     init_from: None,
@@ -34,6 +35,7 @@ mod corpora;
 mod device;
 mod error;
 mod estimate;
+mod fitting;
 mod optimizer;
 mod plan;
 mod randomness;
@@ -61,10 +63,12 @@ pub use device::DeviceName;
 pub use error::{Error, Result};
 pub use estimate::{Estimate, estimate};
 pub use evaluation::{Measured, Protocol, Score};
+pub use fitting::{Fitted, TriedSize};
 pub use observer::{Announcement, Event, Observer, Silent};
 pub use plan::{Pace, Plan, Plans};
 pub use records::{LossKind, Metrics, Outcome, StepRecord, Times};
 pub use tasks::evaluate::{EvaluateConfig, evaluate};
+pub use tasks::fit::{FitText, fit};
 pub use tasks::import::{ImportConfig, ImportTarget, import};
 pub use tasks::novelty::{NoveltyConfig, NoveltySource, novelty};
 pub use tasks::train::{NewRun, Repeat, Resume, RunName, TrainConfig, check, train, train_by};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::evaluation::Measured;
+use crate::fitting::Fitted;
 use crate::novelty::Novelty;
 use crate::plan::Plan;
 use crate::records::{LossKind, Metrics, Outcome, StepRecord, Times};
@@ -49,6 +50,8 @@ pub enum Event<'e> {
         /// Tokens of the new vocabulary.
         vocabulary: usize,
     },
+    /// The recipe was fitted to the text and this machine.
+    Fitted(&'e Fitted),
     /// A run starts or resumes.
     Started(&'e Announcement),
     /// The run that is resumed has nothing left to train. To train its network further, start another run with

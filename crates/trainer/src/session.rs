@@ -188,7 +188,7 @@ impl<'s> Session<'s> {
         };
         self.observer.observe(&Event::Started(&announcement));
         if let Some(plan) = training.plans().at(training.progress().step) {
-            self.tell_plan(&plan.clone(), training);
+            self.tell_plan(&plan.clone());
         }
     }
 
@@ -223,12 +223,12 @@ impl<'s> Session<'s> {
         let plan = revision.as_mut().and_then(|revision| revision.after(training.plans(), step, elapsed));
         let Some(plan) = plan else { return false };
         training.change_plan(plan);
-        self.tell_plan(&plan, training);
+        self.tell_plan(&plan);
         true
     }
 
-    fn tell_plan(&mut self, plan: &Plan, training: &Training<'_>) {
-        let (minutes, characters_per_step) = (self.recipe().minutes, training.characters_per_step());
+    fn tell_plan(&mut self, plan: &Plan) {
+        let (minutes, characters_per_step) = (self.recipe().minutes, self.recipe().characters_per_step());
         self.observer.observe(&Event::Planned { plan: *plan, minutes, characters_per_step });
     }
 

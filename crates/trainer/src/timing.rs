@@ -48,6 +48,11 @@ pub(crate) struct Bench<'t> {
 }
 
 impl Bench<'_> {
+    /// Seconds of an optimizer step.
+    pub(crate) fn step(&self, recipe: &Recipe, observer: &mut dyn Observer) -> Result<f64> {
+        self.time_steps(&mut self.throw_away(recipe)?, recipe, observer)
+    }
+
     /// Seconds of an optimizer step, and of an evaluation with its checkpoint.
     pub(crate) fn pace(&self, recipe: &Recipe, observer: &mut dyn Observer) -> Result<Pace> {
         let mut training = self.throw_away(recipe)?;

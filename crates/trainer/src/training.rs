@@ -134,12 +134,6 @@ impl<'c> Training<'c> {
         &self.plans
     }
 
-    /// Characters that an optimizer step predicts, unless its batch is a short last one.
-    pub fn characters_per_step(&self) -> usize {
-        let Recipe { batch, accumulate, .. } = self.recipe;
-        if self.epoch.carries_state() { accumulate * batch * self.recipe.time() } else { accumulate * batch }
-    }
-
     /// Share of the training that is done. A run under a time budget counts the steps of its plan; one of earlier versions,
     /// which has no plan, looks at the clock.
     pub fn done(&self) -> f64 {

@@ -45,7 +45,8 @@ pub struct Arguments {
     /// Passes over the text, instead of the recipe's number or time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "time_budget")]
     epochs: Option<u32>,
-    /// How long to train, such as 90s, 10m or 1h30m. A few steps are timed to see how many fit.
+    /// How long to train, such as 90s, 10m or 1h30m. A few steps are timed to see how many fit, and `modern` chooses
+    /// the size of its network by them.
     #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     time_budget: Option<Duration>,
     /// Continue a run (the newest, unless --run names one) from its last checkpoint.
@@ -184,7 +185,7 @@ fn config(session: &Session, arguments: &Arguments, name_of_text: &str) -> Resul
             device: *device,
         })));
     }
-    let recipe = request.resolve()?;
+    let (recipe, fit) = (request.resolve()?, request.fit()?);
     check(&recipe, *device)?;
     if let Some(run) = arguments.run.as_ref().filter(|run| runs.join(run).exists()) {
         return Err(trainer::Error::RunExists { path: runs.join(run) }.into());
@@ -197,6 +198,7 @@ fn config(session: &Session, arguments: &Arguments, name_of_text: &str) -> Resul
         runs,
         name: arguments.run.clone().map_or_else(|| RunName::Numbered(recipe.name.clone()), RunName::Exact),
         recipe,
+        fit,
         device: *device,
         seed: seed.unwrap_or(1),
         init_from: arguments.init_from.clone(),

@@ -11,6 +11,7 @@ mod plans;
 mod training;
 
 pub use numbers::{seconds, thousands};
+pub use plans::fitted_in_words;
 pub use training::TrainingProgress;
 
 /// Between two lines about the same task where there is no bar.

@@ -1,6 +1,6 @@
-//! Why a run under a time budget takes so many steps, in words.
+//! Why a run under a time budget has its size and takes so many steps, in words.
 
-use trainer::Plan;
+use trainer::{Fitted, Plan, TriedSize};
 
 use super::{seconds, thousands};
 
@@ -30,6 +30,33 @@ pub fn in_words(plan: &Plan, minutes: f64, characters_per_step: usize) -> String
     format!("{budget} allow {steps} steps of {step}, which read {characters} characters, {evaluations}")
 }
 
+/// What was chosen for a text and a time budget, and why.
+pub fn fitted_in_words(fitted: &Fitted) -> String {
+    let size = |size: &TriedSize| format!("{}×{}", size.layers, size.hidden);
+    let own = &fitted.size;
+    let larger = fitted.larger.as_ref().map_or(String::new(), |larger| {
+        format!(
+            " ({} would be trained on {:.1}, and {:.1} are needed)",
+            size(larger),
+            larger.characters_per_parameter,
+            fitted.needed
+        )
+    });
+    let dropout = fitted.dropout;
+    let between = if own.layers > 1 { format!(", {} between layers", dropout.between) } else { String::new() };
+    let recurrent = if dropout.recurrent > 0.0 { format!(", {} recurrent", dropout.recurrent) } else { String::new() };
+    format!(
+        "fitted to the text and this machine: a network of {}, {} parameters, which reads about {} characters in that time, {:.1} \
+         for each parameter{larger}; that makes {:.1} passes over the text, so dropout is {} before the output{between}{recurrent}",
+        size(own),
+        thousands(own.parameters as f64),
+        thousands(fitted.characters),
+        own.characters_per_parameter,
+        fitted.passes,
+        dropout.output,
+    )
+}
+
 /// A time of less than a second in milliseconds.
 fn short(time: f64) -> String {
     match time {
@@ -43,6 +70,35 @@ fn short(time: f64) -> String {
 mod tests {
     use super::*;
     use trainer::Pace;
+    use trainer::recipe::DropoutSettings;
+
+    #[test]
+    fn a_choice_is_told_with_its_reason() {
+        let size = |hidden, parameters, characters_per_parameter| TriedSize {
+            layers: 2,
+            hidden,
+            parameters,
+            characters_per_parameter,
+        };
+        let fitted = Fitted {
+            size: size(288, 1_091_297, 4.1),
+            batch: 16,
+            time: 64,
+            learning_rate: 0.009,
+            dropout: DropoutSettings { between: 0.2, output: 0.4, ..DropoutSettings::default() },
+            characters: 4_474_317.7,
+            passes: 4.46,
+            risk: 4.85,
+            needed: 2.5,
+            larger: Some(size(448, 2_557_697, 0.75)),
+        };
+        assert_eq!(
+            fitted_in_words(&fitted),
+            "fitted to the text and this machine: a network of 2×288, 1,091,297 parameters, which reads about 4,474,318 characters \
+             in that time, 4.1 for each parameter (2×448 would be trained on 0.8, and 2.5 are needed); that makes 4.5 passes over \
+             the text, so dropout is 0.4 before the output, 0.2 between layers"
+        );
+    }
 
     #[test]
     fn plans_are_told_with_their_reason() {

@@ -112,6 +112,10 @@ impl Observer for TrainingProgress<'_> {
                 "starting from {}: it knows {matched} of the {vocabulary} characters of this text",
                 checkpoint.display()
             )),
+            Event::Fitted(fitted) => {
+                self.progress.clear();
+                self.progress.say(&plans::fitted_in_words(fitted));
+            }
             Event::Planned { plan, minutes, characters_per_step } => {
                 self.progress.clear();
                 self.progress.say(&plans::in_words(plan, *minutes, *characters_per_step));

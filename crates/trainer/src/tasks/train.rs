@@ -9,10 +9,11 @@ use lstm::CharLstm;
 
 use crate::clock::{Clock, SystemClock};
 use crate::device::{self, DeviceName};
+use crate::fitting::choose;
 use crate::observer::{Event, Observer};
 use crate::plan::{Plan, Plans};
 use crate::randomness::{Purpose, derive};
-use crate::recipe::{Difference, Recipe, Request};
+use crate::recipe::{Difference, Fit, Recipe, Request};
 use crate::records::{Best, Metrics, Outcome};
 use crate::run::{RunConfig, RunFolder};
 use crate::session::Session;
@@ -43,6 +44,8 @@ pub struct NewRun {
     pub name: RunName,
     /// What to train and how.
     pub recipe: Recipe,
+    /// What the recipe leaves open until the text and the machine are known; `None` takes the recipe as it is.
+    pub fit: Option<Fit>,
     /// Which processor does the arithmetic.
     pub device: DeviceName,
     /// The seed of the weights, the order of the text, dropout and the samples.
@@ -136,10 +139,21 @@ fn start(new: &NewRun, clock: &dyn Clock, observer: &mut dyn Observer, interrupt
         recipe.model.input = size.input;
     }
     let vocabulary = corpus.vocabulary().len();
-    estimate::check(&recipe, vocabulary, &device)?;
     corpora::verify(&corpus, observer)?;
     let (text, validation) = (corpora::training_text(&corpus)?, corpus.split(Split::Validation));
     let bench = Bench { text, validation, vocabulary, device: &device, clock };
+    if let Some(fit) = &new.fit {
+        recipe = if recipe.minutes > 0.0 {
+            // First weights that come from a checkpoint have its size.
+            let sizes = if init_from.is_some() { 0 } else { fit.sizes() };
+            let (recipe, fitted) = choose(&recipe, fit, sizes, text.len(), &bench, observer)?;
+            observer.observe(&Event::Fitted(&fitted));
+            recipe
+        } else {
+            fit.shortened(&recipe, text.len())
+        };
+    }
+    estimate::check(&recipe, vocabulary, &device)?;
     let plans = if recipe.minutes > 0.0 { Plans::first(plan(&recipe, &bench, observer)?) } else { Plans::default() };
     let config = RunConfig {
         recipe,

@@ -101,6 +101,7 @@ impl Place {
             runs: self.runs(),
             name: RunName::Exact(name.into()),
             recipe: request.resolve().unwrap(),
+            fit: request.fit().unwrap(),
             device: DeviceName::Cpu,
             seed: 7,
             init_from: None,
