@@ -118,3 +118,49 @@ fn try_out(recipe: Recipe, bench: &Bench<'_>, observer: &mut dyn Observer) -> Re
         TriedSize { layers: recipe.model.layers, hidden: recipe.model.hidden, parameters, characters_per_parameter };
     Ok(Candidate { recipe, size, characters })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use candle_core::Device;
+    use corpus::Tokens;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::observer::Silent;
+    use crate::recipe::Request;
+
+    /// A clock by which everything takes a tenth of a second.
+    struct Tenths(Cell<u32>);
+
+    impl Clock for Tenths {
+        fn now(&self) -> Duration {
+            self.0.set(self.0.get() + 1);
+            Duration::from_millis(100 * u64::from(self.0.get()))
+        }
+    }
+
+    #[test]
+    fn the_largest_size_that_is_trained_on_enough_is_chosen() {
+        let ids: Vec<u32> = (0..5_000).map(|place| place * place % 10).collect();
+        let (clock, device) = (Tenths(Cell::new(0)), Device::Cpu);
+        let bench = Bench { text: Tokens::of(&ids), validation: None, vocabulary: 10, device: &device, clock: &clock };
+        // A step reads 1024 characters in a tenth of a second. Parameters with 10 tokens: 72,458, 275,978, 1,012,042.
+        // In 30 s 307,200 characters: 4.2 and 1.1 for each. In 72 s 737,280: 2.7 and 0.7.
+        let cases = [(0.5, 128, 256), (1.2, 256, 288)];
+        for (minutes, hidden, larger) in cases {
+            let request = Request { minutes: Some(minutes), ..Request::default() };
+            let (recipe, fit) = (request.resolve().unwrap(), request.fit().unwrap().unwrap());
+            let (chosen, about) = choose(&recipe, &fit, fit.sizes(), ids.len(), &bench, &mut Silent).unwrap();
+            assert_eq!((chosen.model.hidden, about.larger.unwrap().hidden), (hidden, larger), "{about:?}");
+            assert!(about.size.characters_per_parameter >= about.needed);
+            let characters = minutes * 60.0 / 0.1 * 1024.0;
+            assert!((about.characters / characters - 1.0).abs() < 1e-9, "{about:?}");
+            assert!((about.passes / (characters / 5_000.0) - 1.0).abs() < 1e-9, "{about:?}");
+            assert_eq!((chosen.dropout.output, chosen.minutes), (0.6, minutes), "a text that is read very often");
+            assert_eq!(about.dropout, chosen.dropout);
+        }
+    }
+}

@@ -162,7 +162,7 @@ mod tests {
         let (recipe, fit) = fit(3.0, &[]);
         let at = |risk| {
             let DropoutSettings { output, between, recurrent, .. } = fit.with_dropout(&recipe, risk).dropout;
-            [output, between, recurrent]
+            vec![output, between, recurrent]
         };
         let cases = [
             (0.01, [0.0, 0.0, 0.0]),

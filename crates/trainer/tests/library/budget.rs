@@ -210,3 +210,18 @@ fn a_run_of_earlier_versions_goes_on_by_the_clock() {
     let error = run(&TrainConfig::Resume(Box::new(place.resume("new"))), None, None).0.unwrap_err();
     assert!(matches!(error, Error::DamagedCheckpoint { .. }) && error.to_string().contains("plans"), "{error}");
 }
+
+#[test]
+fn a_text_that_is_shorter_than_a_batch_is_trained_on_all_the_same() {
+    let place = Place::new();
+    place.prepare("short", &crate::support::tale()[..90], |_| ());
+    let words = ["model.hidden=5", "model.layers=1", "samples.length=0"];
+    let train = |name: &str, more: &[&str]| {
+        let overrides = [&words[..], more].concat().iter().map(ToString::to_string).collect();
+        let request = Request { overrides, epochs: Some(2), ..Request::default() };
+        run(&TrainConfig::New(Box::new(place.new_run("short", name, &request))), None, None).0
+    };
+    assert_eq!(train("fitted", &[]).unwrap().metrics.unwrap().step, 2);
+    let error = train("refused", &["batch=16"]).unwrap_err();
+    assert!(matches!(error, Error::TooShortForStreams { batch: 16, .. }), "what is set is named: {error}");
+}
