@@ -294,7 +294,43 @@ fn training_ends_when_it_no_longer_helps_or_its_time_is_over() {
     let mut words = everything("50");
     words.retain(|word| !["--epochs", "50"].contains(word));
     let timed = place.run(&mut trainer(&place, "timed", &[&words[..], &["--time-budget", "1s"]].concat())).success();
-    assert!(timed.outcome()["elapsed"].as_f64().unwrap() >= 1.0, "{}", timed.stdout);
+    assert!(timed.stderr.contains("1.0 s allow"), "{}", timed.stderr);
+    let run = folder(&place, "timed");
+    let file = run.join(format!("checkpoints/{:08}/training.json", steps(&run)));
+    let position: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let plans = position["plans"].as_array().unwrap();
+    assert_eq!(timed.outcome()["step"], plans.last().unwrap()["steps"], "{}", timed.stderr);
+}
+
+#[test]
+fn modern_under_a_time_budget_is_killed_and_resumed_and_repeats_to_the_bit() {
+    let place = tale(12_000);
+    let sets = ["model.hidden=16", "model.layers=2", "batch=8", "streams.time=32", "checkpoints.steps=10"];
+    let sets = sets.iter().flat_map(|assignment| ["--set", *assignment]);
+    let words: Vec<&str> = sets.chain(["--time-budget", "3s", "--sample-length", "5", "--seed", "7"]).collect();
+    let (killed, again) = (folder(&place, "killed"), folder(&place, "again"));
+    let mut child = quiet(trainer(&place, "killed", &words));
+    for kill in [10, 30, 60] {
+        while steps(&killed) < kill {
+            assert!(child.try_wait().unwrap().is_none(), "ended before step {kill}");
+            sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        child = quiet(trainer(&place, "killed", &["--resume"]));
+    }
+    assert!(child.wait().unwrap().success());
+    // Never stopped, by the plans of the run that was killed three times.
+    place.run(&mut trainer(&place, "again", &["--repeat", "killed"])).success();
+    assert_same(&again, &killed);
+    let model = |run: &Path| fs::read(run.join("model.onnx")).unwrap();
+    assert!(model(&again) == model(&killed), "the exported models differ");
+    check(
+        "what a repetition takes from the run",
+        &place.run(&mut trainer(&place, "other", &["--repeat", "killed", "--seed", "8"])),
+        2,
+        &["--repeat", "--seed"],
+    );
 }
 
 #[test]

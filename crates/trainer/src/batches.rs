@@ -37,6 +37,17 @@ pub enum Epoch<'c> {
         /// T
         time: usize,
     },
+    /// The same, from any place in the text on.
+    Rotated {
+        /// The text, read as a ring.
+        tokens: Tokens<'c>,
+        /// N
+        batch: usize,
+        /// T
+        time: usize,
+        /// Where the first stream begins.
+        first: usize,
+    },
 }
 
 /// One batch.
@@ -78,6 +89,12 @@ impl<'c> Batches<'c> {
                 let windows = Windows::new(self.tokens, settings.length, settings.step);
                 Epoch::Windows { windows, order: Permutation::new(windows.len(), seed), batch: self.batch }
             }
+            Cut::Streams(settings) if settings.rotate => Epoch::Rotated {
+                tokens: self.tokens,
+                batch: self.batch,
+                time: settings.time,
+                first: (seed % self.tokens.len() as u64) as usize,
+            },
             Cut::Streams(settings) => {
                 // Gradients end where a piece ends: that is a different place in every epoch.
                 let first = (seed % settings.time as u64) as usize;
@@ -94,12 +111,13 @@ impl Epoch<'_> {
         match self {
             Self::Windows { windows, batch, .. } => windows.len().div_ceil(*batch),
             Self::Streams { streams, time } => streams.len() / time,
+            Self::Rotated { tokens, batch, time, .. } => tokens.len() / batch / time,
         }
     }
 
     /// Whether the state after a batch is carried to the next one.
     pub fn carries_state(&self) -> bool {
-        matches!(self, Self::Streams { .. })
+        matches!(self, Self::Streams { .. } | Self::Rotated { .. })
     }
 
     /// A batch by its number, from 0.
@@ -126,6 +144,65 @@ impl Epoch<'_> {
                 let targets = Tensor::from_vec(targets, (batch, *time), device)?; // (N, T)
                 Ok(Batch { ids, targets, outputs: Outputs::All, count })
             }
+            Self::Rotated { tokens, batch, time, first } => {
+                let (mut ids, mut targets) = (vec![], vec![]);
+                for stream in 0..*batch {
+                    let start = first + stream * (tokens.len() / batch) + index * time;
+                    let row = ring(*tokens, start, time + 1);
+                    ids.extend_from_slice(&row[..*time]);
+                    targets.extend_from_slice(&row[1..]);
+                }
+                let ids = Tensor::from_vec(ids, (*batch, *time), device)?; // (N, T)
+                let targets = Tensor::from_vec(targets, (*batch, *time), device)?; // (N, T)
+                Ok(Batch { ids, targets, outputs: Outputs::All, count: batch * time })
+            }
         }
+    }
+}
+
+/// Ids from any place on; the text goes on from its end at its start.
+fn ring(tokens: Tokens<'_>, start: usize, count: usize) -> Vec<u32> {
+    let mut ids = Vec::with_capacity(count);
+    while ids.len() < count {
+        let place = (start + ids.len()) % tokens.len();
+        ids.extend(tokens.to_vec(place..tokens.len().min(place + count - ids.len())));
+    }
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_streams_begin_anywhere_and_read_every_character_once() {
+        let assignments = ["batch=3", "streams.time=5", "streams.rotate=true"].map(String::from);
+        let recipe = Recipe::with_overrides("char-rnn", &assignments).unwrap();
+        let ids: Vec<u32> = (0..60).collect();
+        let batches = Batches::new(&recipe, Tokens::of(&ids), 7).unwrap();
+        let numbers = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<u32>().unwrap();
+        let mut starts = vec![];
+        for epoch in 1..=8 {
+            let epoch = batches.epoch(epoch);
+            assert!(epoch.carries_state());
+            assert_eq!(epoch.len(), 4);
+            let mut read = vec![];
+            for index in 0..epoch.len() {
+                let batch = epoch.batch(index, &Device::Cpu).unwrap();
+                let (inputs, targets) = (numbers(&batch.ids), numbers(&batch.targets));
+                assert_eq!((inputs.len(), batch.count), (15, 15));
+                assert!(inputs.iter().zip(&targets).all(|(input, target)| (input + 1) % 60 == *target));
+                if let Some(before) = read.len().checked_sub(15) {
+                    assert_eq!((read[before] + 5) % 60, inputs[0], "a stream goes on");
+                }
+                read.extend(inputs);
+            }
+            starts.push(read[0]);
+            read.sort_unstable();
+            assert_eq!(read, ids);
+        }
+        assert!(starts.iter().any(|start| *start >= 5) && starts.iter().any(|start| *start != starts[0]), "{starts:?}");
+        let again = Batches::new(&recipe, Tokens::of(&ids), 7).unwrap().epoch(3).batch(0, &Device::Cpu).unwrap();
+        assert_eq!(numbers(&again.ids)[0], starts[2], "the same seed and epoch, the same place");
     }
 }

@@ -16,6 +16,7 @@ use lstm::CharLstm;
 use model_card::{CARD_FILE, ModelCard, WEIGHTS_FILE};
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Plans;
 use crate::recipe::Recipe;
 use crate::records::{Best, Metrics};
 use crate::training::Progress;
@@ -38,17 +39,28 @@ pub struct Position {
     pub best: Option<Best>,
     /// The last evaluation's line in the metrics.
     pub metrics: Option<Metrics>,
+    /// The plans of the time budget: all up to here, and the later ones too if the run repeats another.
+    #[serde(default, skip_serializing_if = "Plans::is_empty")]
+    pub plans: Plans,
 }
 
 impl Position {
     /// A position in this version's form.
     pub fn new(progress: Progress, best: Option<Best>, metrics: Option<Metrics>) -> Self {
-        Self { format_version: FORMAT_VERSION, progress, best, metrics }
+        Self { format_version: FORMAT_VERSION, progress, best, metrics, plans: Plans::default() }
+    }
+
+    /// The same position in a run with these plans.
+    #[must_use]
+    pub fn with_plans(self, plans: Plans) -> Self {
+        Self { plans, ..self }
     }
 
     /// Whether a training of this recipe has nothing left to do.
     pub fn is_finished(&self, recipe: &Recipe) -> bool {
-        let over = if recipe.minutes > 0.0 {
+        let over = if !self.plans.is_empty() {
+            self.plans.finished(self.progress.step)
+        } else if recipe.minutes > 0.0 {
             self.progress.elapsed >= 60.0 * recipe.minutes
         } else {
             self.progress.epoch > recipe.epochs
@@ -154,7 +166,9 @@ pub fn position(checkpoint: &Path) -> Result<Position> {
     if found > FORMAT_VERSION {
         return Err(Error::NewerCheckpoint { path: checkpoint.into(), found, supported: FORMAT_VERSION });
     }
-    serde_json::from_str(&text).map_err(damaged)
+    let position: Position = serde_json::from_str(&text).map_err(damaged)?;
+    position.plans.validate().map_err(|message| self::damaged(checkpoint, POSITION_FILE, &message))?;
+    Ok(position)
 }
 
 /// The tensors that a checkpoint's training goes on with, by name.

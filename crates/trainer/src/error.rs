@@ -52,6 +52,25 @@ pub enum Error {
         /// Characters needed.
         needed: usize,
     },
+    /// A time budget is too short for a single step.
+    #[error(
+        "{budget} of training are too short: one step of this recipe takes {step} on this machine; give it more time \
+         (--time-budget) or a smaller network (--set model.hidden=…)"
+    )]
+    BudgetTooShort {
+        /// The time budget.
+        budget: String,
+        /// What a step takes.
+        step: String,
+    },
+    /// A run of an earlier version that was bounded by the clock, and cannot be repeated.
+    #[error(
+        "{path} was bounded by the clock, as an earlier version did it: it has no plan in steps, so it cannot be repeated"
+    )]
+    NoPlan {
+        /// The run's folder.
+        path: PathBuf,
+    },
     /// The split was not held out.
     #[error("the corpus {corpus} has no {split} split: prepare it with --split 90/5/5, or choose another split")]
     NoSplit {
@@ -303,6 +322,8 @@ impl Error {
             Self::Recipe { .. }
             | Self::UnknownRecipe { .. }
             | Self::RunExists { .. }
+            | Self::BudgetTooShort { .. }
+            | Self::NoPlan { .. }
             | Self::NoRun { .. }
             | Self::OtherRun { .. }
             | Self::NoSplit { .. }

@@ -18,6 +18,7 @@
 //!     runs: "artifacts/tale/runs".into(),
 //!     name: RunName::Numbered("lecture".into()),
 //!     recipe: request.resolve()?,
+//!     fit: request.fit()?,
 //!     device: DeviceName::Auto,
 //!     seed: 1,
 //!     init_from: None,
@@ -29,11 +30,14 @@
 
 mod average;
 mod batches;
+mod clock;
 mod corpora;
 mod device;
 mod error;
 mod estimate;
+mod fitting;
 mod optimizer;
+mod plan;
 mod randomness;
 mod records;
 mod run;
@@ -41,6 +45,7 @@ mod samples;
 mod schedule;
 mod session;
 mod tasks;
+mod timing;
 mod training;
 mod transfer;
 
@@ -55,13 +60,17 @@ pub mod observer;
 pub mod recipe;
 pub mod runs;
 
+pub use clock::{Clock, SystemClock};
 pub use device::DeviceName;
 pub use error::{Error, Result};
 pub use estimate::{Estimate, estimate};
 pub use evaluation::{Measured, Protocol, Score};
+pub use fitting::{Fitted, TriedSize};
 pub use observer::{Announcement, Event, Observer, Silent};
+pub use plan::{Pace, Plan, Plans};
 pub use records::{LossKind, Metrics, Outcome, StepRecord, Times};
 pub use tasks::evaluate::{EvaluateConfig, evaluate};
+pub use tasks::fit::{FitText, fit};
 pub use tasks::import::{ImportConfig, ImportTarget, import};
 pub use tasks::novelty::{NoveltyConfig, NoveltySource, novelty};
-pub use tasks::train::{NewRun, Resume, RunName, TrainConfig, check, train};
+pub use tasks::train::{NewRun, Repeat, Resume, RunName, TrainConfig, check, train, train_by};

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::evaluation::Measured;
+use crate::fitting::Fitted;
 use crate::novelty::Novelty;
+use crate::plan::Plan;
 use crate::records::{LossKind, Metrics, Outcome, StepRecord, Times};
 
 /// Watches a task. It cannot fail and cannot stop the task; what it cannot print is its own concern.
@@ -48,6 +50,8 @@ pub enum Event<'e> {
         /// Tokens of the new vocabulary.
         vocabulary: usize,
     },
+    /// The recipe was fitted to the text and this machine.
+    Fitted(&'e Fitted),
     /// A run starts or resumes.
     Started(&'e Announcement),
     /// The run that is resumed has nothing left to train. To train its network further, start another run with
@@ -57,6 +61,16 @@ pub enum Event<'e> {
         run: &'e Path,
         /// Optimizer steps that it took.
         step: usize,
+    },
+    /// A time budget became a number of steps: when a run starts or resumes, and again when the machine turns out to be much
+    /// slower or faster than it was.
+    Planned {
+        /// The plan that holds from now on.
+        plan: Plan,
+        /// The time budget.
+        minutes: f64,
+        /// Characters that a step predicts.
+        characters_per_step: usize,
     },
     /// An optimizer step was taken.
     Step(StepRecord),

@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Position;
+use crate::plan::Plans;
 use crate::recipe::Recipe;
 use crate::records::{Best, Metrics, StepRecord, Times};
 use crate::{Error, Result};
@@ -42,6 +43,12 @@ pub struct RunConfig {
     /// The checkpoint that the first weights came from, if they came from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<PathBuf>,
+    /// What the time budget became when the run was begun: the plan in steps. A checkpoint lists it with all later ones.
+    #[serde(default, skip_serializing_if = "Plans::is_empty")]
+    pub plans: Plans,
+    /// The run that this one repeats: its plans hold as they are, and the clock is not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<PathBuf>,
 }
 
 impl RunConfig {
@@ -62,7 +69,7 @@ impl RunConfig {
         let mut config: Self = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         // Earlier versions let 0 epochs through and trained one.
         config.recipe.epochs = config.recipe.epochs.max(1);
-        config.recipe.validate().map_err(damaged)?;
+        config.recipe.validate().and_then(|()| config.plans.validate()).map_err(damaged)?;
         Ok(config)
     }
 }
@@ -304,6 +311,8 @@ mod tests {
             shards: "shards".into(),
             corpus: 3,
             init_from: None,
+            plans: Plans::default(),
+            repeats: None,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
 use candle_core::Device;
 use corpus::{Corpus, Split, Tokens, Windows};
@@ -11,9 +11,11 @@ use lstm::CharLstm;
 use model_card::{FORMAT_VERSION, Losses, ModelCard, Provenance};
 
 use crate::checkpoint::{self, Position};
+use crate::clock::{Clock, Stopwatch};
 use crate::estimate::estimate;
 use crate::evaluation::{Protocol, STREAMS, measure};
 use crate::observer::{Announcement, Event, Observer};
+use crate::plan::{Plan, Revision};
 use crate::randomness::{Purpose, derive};
 use crate::recipe::{Cut, Recipe};
 use crate::records::{Best, LossKind, Metrics, Outcome, StepRecord, Times};
@@ -37,6 +39,7 @@ pub struct Session<'s> {
     device: &'s Device,
     run: &'s RunFolder,
     observer: &'s mut dyn Observer,
+    clock: &'s dyn Clock,
 }
 
 /// What has been reached so far.
@@ -48,7 +51,7 @@ struct Reached {
 
 /// What the loop remembers between two evaluations.
 struct Interval {
-    started: Instant,
+    started: Duration,
     characters: u64,
 }
 
@@ -60,8 +63,9 @@ impl<'s> Session<'s> {
         device: &'s Device,
         run: &'s RunFolder,
         observer: &'s mut dyn Observer,
+        clock: &'s dyn Clock,
     ) -> Result<Self> {
-        Ok(Self { config, corpus, text: corpora::training_text(corpus)?, device, run, observer })
+        Ok(Self { config, corpus, text: corpora::training_text(corpus)?, device, run, observer, clock })
     }
 
     /// Steps until the training is finished, and at the end of each interval an evaluation, a checkpoint and samples.
@@ -87,19 +91,22 @@ impl<'s> Session<'s> {
             self.observer.observe(&Event::AlreadyFinished { run, step });
         }
         let mut sampled = None;
-        let mut interval = Interval::new(&training);
-        let (mut saved, mut clock) = (Instant::now(), Instant::now());
+        let mut interval = self.interval(&training);
+        let mut revision = self.revision(&training);
+        let (mut saved, clock) = (self.clock.now(), Stopwatch::new(self.clock));
         while !self.is_over(&training, reached) {
             let step = training.step()?;
-            let seconds = lap(&mut clock);
+            let seconds = clock.lap();
             training.count_time(seconds);
             self.report_step(&training, step, seconds)?;
+            let is_planned_anew = self.revise(&mut revision, &mut training);
             if self.interval_ends(&training, step) {
+                let before = training.progress().elapsed;
                 let line = self.evaluate(&mut training, step)?;
                 reached.best = Some(Best::after(reached.best, line.step, line.deciding_loss()));
                 reached.metrics = Some(line);
-                training.count_time(lap(&mut clock));
-                let times = interval.times(&training);
+                training.count_time(clock.lap());
+                let times = interval.times(&training, self.clock.now());
                 self.observer.observe(&Event::Evaluated { metrics: line, times, decides: line.decides() });
                 // Samples and records come before the checkpoint: whatever is killed in between is trained, measured and
                 // sampled again, and the records are cut back to the checkpoint.
@@ -108,14 +115,17 @@ impl<'s> Session<'s> {
                     sampled = Some(line.step);
                 }
                 self.run.append(&line, &times)?;
-                training.count_time(lap(&mut clock));
+                training.count_time(clock.lap());
                 self.checkpoint(&training, reached)?;
-                training.count_time(lap(&mut clock));
-                (interval, saved) = (Interval::new(&training), Instant::now());
-            } else if self.checkpoint_is_due(training.progress().step, saved) {
+                training.count_time(clock.lap());
+                if let Some(revision) = &mut revision {
+                    revision.evaluated(training.progress().elapsed - before);
+                }
+                (interval, saved) = (self.interval(&training), self.clock.now());
+            } else if is_planned_anew || self.checkpoint_is_due(training.progress().step, saved) {
                 self.checkpoint(&training, reached)?;
-                training.count_time(lap(&mut clock));
-                saved = Instant::now();
+                training.count_time(clock.lap());
+                saved = self.clock.now();
             }
             if interrupted.load(Ordering::Relaxed) {
                 let checkpoint = self.checkpoint(&training, reached)?;
@@ -141,6 +151,10 @@ impl<'s> Session<'s> {
     fn decides(&self, reached: Reached) -> LossKind {
         let expected = if self.validation().is_some() { LossKind::Validation } else { LossKind::Training };
         reached.metrics.map_or(expected, |metrics| metrics.decides())
+    }
+
+    fn interval(&self, training: &Training<'_>) -> Interval {
+        Interval { started: self.clock.now(), characters: training.progress().trained }
     }
 
     /// The text to evaluate on, if any is held out.
@@ -173,6 +187,9 @@ impl<'s> Session<'s> {
             resumed_after: Some(training.progress().step).filter(|step| *step > 0),
         };
         self.observer.observe(&Event::Started(&announcement));
+        if let Some(plan) = training.plans().at(training.progress().step) {
+            self.tell_plan(&plan.clone());
+        }
     }
 
     fn report_step(&mut self, training: &Training<'_>, step: Step, seconds: f64) -> Result<()> {
@@ -193,22 +210,52 @@ impl<'s> Session<'s> {
         if every > 0 && record.step.is_multiple_of(every) { self.run.append_step(&record) } else { Ok(()) }
     }
 
+    /// What watches whether the time budget holds; `None` without a budget, and for a run that repeats another one's plans.
+    fn revision(&self, training: &Training<'_>) -> Option<Revision> {
+        let recipe = self.recipe();
+        let is_free = !training.plans().is_empty() && self.config.repeats.is_none();
+        is_free.then(|| Revision::new(60.0 * recipe.minutes, recipe.evaluation.steps, training.progress().elapsed))
+    }
+
+    /// Makes a new plan if the run would not end in time. Whoever is told `true` writes a checkpoint, which records it.
+    fn revise(&mut self, revision: &mut Option<Revision>, training: &mut Training<'_>) -> bool {
+        let (step, elapsed) = (training.progress().step, training.progress().elapsed);
+        let plan = revision.as_mut().and_then(|revision| revision.after(training.plans(), step, elapsed));
+        let Some(plan) = plan else { return false };
+        training.change_plan(plan);
+        self.tell_plan(&plan);
+        true
+    }
+
+    fn tell_plan(&mut self, plan: &Plan) {
+        let (minutes, characters_per_step) = (self.recipe().minutes, self.recipe().characters_per_step());
+        self.observer.observe(&Event::Planned { plan: *plan, minutes, characters_per_step });
+    }
+
     fn interval_ends(&self, training: &Training<'_>, step: Step) -> bool {
         let every = self.recipe().evaluation.steps;
-        let regular = if every == 0 { step.ends_epoch } else { training.progress().step.is_multiple_of(every) };
+        let regular = if !training.plans().is_empty() {
+            training.plans().evaluates_after(training.progress().step)
+        } else if every == 0 {
+            step.ends_epoch
+        } else {
+            training.progress().step.is_multiple_of(every)
+        };
         regular || training.finished()
     }
 
-    fn checkpoint_is_due(&self, step: usize, saved: Instant) -> bool {
+    fn checkpoint_is_due(&self, step: usize, saved: Duration) -> bool {
         let settings = self.recipe().checkpoints;
         let by_steps = settings.steps > 0 && step.is_multiple_of(settings.steps);
-        by_steps || settings.minutes > 0.0 && saved.elapsed().as_secs_f64() >= 60.0 * settings.minutes
+        let minutes = || self.clock.now().saturating_sub(saved).as_secs_f64() / 60.0;
+        by_steps || settings.minutes > 0.0 && minutes() >= settings.minutes
     }
 
     /// Whether samples follow the evaluation that has just been made.
     fn samples_are_due(&self, training: &Training<'_>) -> bool {
         let (recipe, progress) = (self.recipe(), training.progress());
         let evaluations = match recipe.evaluation.steps {
+            _ if !training.plans().is_empty() => training.plans().evaluations(progress.step),
             0 => progress.epoch - 1,
             steps => progress.step / steps,
         };
@@ -216,10 +263,7 @@ impl<'s> Session<'s> {
     }
 
     fn evaluate(&mut self, training: &mut Training<'_>, step: Step) -> Result<Metrics> {
-        let protocol = match self.recipe().cut() {
-            Cut::Windows(windows) => Protocol::Last { length: windows.length, step: windows.step },
-            Cut::Streams(_) => Protocol::Streams(STREAMS),
-        };
+        let protocol = protocol(self.recipe());
         let validation = match self.validation() {
             Some(tokens) => {
                 let mut report = |done, total| {
@@ -244,7 +288,7 @@ impl<'s> Session<'s> {
     /// Writes a checkpoint, then which one is the best, and only then removes old ones.
     fn checkpoint(&mut self, training: &Training<'_>, Reached { best, metrics }: Reached) -> Result<PathBuf> {
         let folder = self.run.checkpoints();
-        let position = Position::new(*training.progress(), best, metrics);
+        let position = Position::new(*training.progress(), best, metrics).with_plans(training.plans().clone());
         let (network, tensors) = (training.result()?, training.tensors());
         let card = self.card(&network, training, metrics);
         self.run.sync_steps()?;
@@ -355,23 +399,19 @@ impl<'s> Session<'s> {
     }
 }
 
-impl Interval {
-    fn new(training: &Training<'_>) -> Self {
-        Self { started: Instant::now(), characters: training.progress().trained }
-    }
-
-    fn times(&self, training: &Training<'_>) -> Times {
-        let progress = training.progress();
-        let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
-        let speed = (progress.trained - self.characters) as f64 / seconds;
-        Times { step: progress.step, elapsed: progress.elapsed, speed }
+/// How the validation split is measured during training.
+pub(crate) fn protocol(recipe: &Recipe) -> Protocol {
+    match recipe.cut() {
+        Cut::Windows(windows) => Protocol::Last { length: windows.length, step: windows.step },
+        Cut::Streams(_) => Protocol::Streams(STREAMS),
     }
 }
 
-/// Seconds since the last call.
-fn lap(clock: &mut Instant) -> f64 {
-    let now = Instant::now();
-    let seconds = now.duration_since(*clock).as_secs_f64();
-    *clock = now;
-    seconds
+impl Interval {
+    fn times(&self, training: &Training<'_>, now: Duration) -> Times {
+        let progress = training.progress();
+        let seconds = now.saturating_sub(self.started).as_secs_f64().max(1e-9);
+        let speed = (progress.trained - self.characters) as f64 / seconds;
+        Times { step: progress.step, elapsed: progress.elapsed, speed }
+    }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::average::Average;
 use crate::batches::{Batches, Epoch};
 use crate::optimizer::Optimizer;
+use crate::plan::{Plan, Plans};
 use crate::randomness::{Purpose, derive};
 use crate::recipe::Recipe;
 use crate::schedule::{self, Plateau, Position};
@@ -29,6 +30,8 @@ pub struct Training<'c> {
     /// The state after the last batch, if it is carried on.
     state: Option<State>,
     progress: Progress,
+    /// How many steps it takes, if it has a time budget.
+    plans: Plans,
 }
 
 /// Where a training is: with the tensors, everything that the next step depends on. Random numbers have no state of their
@@ -102,6 +105,7 @@ impl<'c> Training<'c> {
             epoch: batches.epoch(epoch),
             state: None,
             progress,
+            plans: Plans::default(),
         })
     }
 
@@ -115,10 +119,29 @@ impl<'c> Training<'c> {
         self.epoch.len().div_ceil(self.recipe.accumulate)
     }
 
-    /// Share of the training that is done, by the clock if the recipe has a time budget.
+    /// Bounds the training by plans: those of a time budget.
+    pub fn follow(&mut self, plans: Plans) {
+        self.plans = plans;
+    }
+
+    /// Makes a plan hold from now on.
+    pub fn change_plan(&mut self, plan: Plan) {
+        self.plans.push(plan);
+    }
+
+    /// The plans of the time budget.
+    pub fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    /// Share of the training that is done. A run under a time budget counts the steps of its plan; one of earlier versions,
+    /// which has no plan, looks at the clock.
     pub fn done(&self) -> f64 {
         let Recipe { minutes, epochs, .. } = self.recipe;
-        let Progress { elapsed, epoch, batch, .. } = self.progress;
+        let Progress { elapsed, epoch, batch, step, .. } = self.progress;
+        if !self.plans.is_empty() {
+            return self.plans.done(step);
+        }
         if minutes > 0.0 {
             return (elapsed / (60.0 * minutes)).min(1.0);
         }

@@ -124,7 +124,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Inspect(arguments) => inspect::run(&session, &arguments),
         Command::Datasets(arguments) => datasets::run(&session, &arguments),
         Command::Runs(arguments) => runs::run(&session, &arguments),
-        Command::Recipes(arguments) => recipes::run(&arguments),
+        Command::Recipes(arguments) => recipes::run(&session, &arguments),
         Command::Evaluate(arguments) => evaluate::run(&session, &arguments),
         Command::Novelty(arguments) => novelty::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),

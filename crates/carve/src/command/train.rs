@@ -11,7 +11,7 @@ use sampler::Sampler;
 use serde_json::json;
 use trainer::recipe::Request;
 use trainer::runs::{Summary, latest_trained, list};
-use trainer::{DeviceName, NewRun, Outcome, Resume, RunName, TrainConfig, check, train};
+use trainer::{DeviceName, NewRun, Outcome, Repeat, Resume, RunName, TrainConfig, check, train};
 
 use super::export;
 use super::source::{Source, Text};
@@ -31,6 +31,7 @@ use crate::{names, output, values};
                         carve train letters.txt --time-budget 30m --set model.hidden=512\n  \
                         carve train towns.txt --lines --split 90/10 --split-by-document\n  \
                         carve train --dataset letters --resume\n  \
+                        carve train --dataset letters --repeat modern --run modern-again\n  \
                         carve train --device cuda --seed 7 --run on-the-gpu")]
 pub struct Arguments {
     #[command(flatten)]
@@ -44,12 +45,18 @@ pub struct Arguments {
     /// Passes over the text, instead of the recipe's number or time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "time_budget")]
     epochs: Option<u32>,
-    /// How long to train, such as 90s, 10m or 1h30m: the schedule is fitted to the clock.
+    /// How long to train, such as 90s, 10m or 1h30m. A few steps are timed to see how many fit, and `modern` chooses
+    /// the size of its network by them.
     #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     time_budget: Option<Duration>,
     /// Continue a run (the newest, unless --run names one) from its last checkpoint.
     #[arg(long)]
     resume: bool,
+    /// Repeat a run of this text: its recipe, seed and number of steps, and so its weights to the bit. A run under a time budget
+    /// is repeated by the plan that it recorded, however fast this machine is.
+    #[arg(long, value_name = "RUN", value_parser = names::run, conflicts_with_all = ["resume", "recipe", "overrides",
+          "epochs", "time_budget", "init_from", "seed", "sample_length"])]
+    repeat: Option<String>,
     /// Start from the weights of a checkpoint or of a run's best one; characters are matched one by one.
     #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
     init_from: Option<PathBuf>,
@@ -133,14 +140,17 @@ fn hold_out_a_tenth(source: &mut Source) {
 fn text_to_prepare(session: &Session, arguments: &Arguments) -> Result<Option<Text>> {
     let source = &arguments.source;
     let is_prepared = session.artifacts.is_prepared(&source.name()?);
-    if arguments.resume || is_prepared && source.paths().is_empty() && !source.has_text_arguments() {
+    if arguments.resume
+        || arguments.repeat.is_some()
+        || is_prepared && source.paths().is_empty() && !source.has_text_arguments()
+    {
         return Ok(None);
     }
     source.resolve().map(Some)
 }
 
 /// Checks everything that can be checked before a text is read.
-fn config(session: &Session, arguments: &Arguments, name: &str) -> Result<TrainConfig> {
+fn config(session: &Session, arguments: &Arguments, name_of_text: &str) -> Result<TrainConfig> {
     let Arguments { recipe, overrides, epochs, time_budget, sample_length, device, seed, .. } = arguments;
     let request = Request {
         recipe: recipe.clone(),
@@ -149,13 +159,13 @@ fn config(session: &Session, arguments: &Arguments, name: &str) -> Result<TrainC
         minutes: time_budget.map(|budget| budget.as_secs_f64() / 60.0),
         sample_length: *sample_length,
     };
-    let (runs, shards) = (session.artifacts.runs(name), session.artifacts.shards(name));
+    let (runs, shards) = (session.artifacts.runs(name_of_text), session.artifacts.shards(name_of_text));
     if arguments.resume {
         let run = match &arguments.run {
             Some(run) => runs.join(run),
             None => latest_trained(&runs)?,
         };
-        let shards = session.artifacts.is_prepared(name).then_some(shards);
+        let shards = session.artifacts.is_prepared(name_of_text).then_some(shards);
         return Ok(TrainConfig::Resume(Box::new(Resume {
             run,
             shards,
@@ -164,7 +174,18 @@ fn config(session: &Session, arguments: &Arguments, name: &str) -> Result<TrainC
             device: *device,
         })));
     }
-    let recipe = request.resolve()?;
+    if let Some(repeat) = &arguments.repeat {
+        let name = arguments.run.clone().map_or_else(|| RunName::Numbered(repeat.clone()), RunName::Exact);
+        let shards = session.artifacts.is_prepared(name_of_text).then_some(shards);
+        return Ok(TrainConfig::Repeat(Box::new(Repeat {
+            run: runs.join(repeat),
+            shards,
+            runs,
+            name,
+            device: *device,
+        })));
+    }
+    let (recipe, fit) = (request.resolve()?, request.fit()?);
     check(&recipe, *device)?;
     if let Some(run) = arguments.run.as_ref().filter(|run| runs.join(run).exists()) {
         return Err(trainer::Error::RunExists { path: runs.join(run) }.into());
@@ -177,6 +198,7 @@ fn config(session: &Session, arguments: &Arguments, name: &str) -> Result<TrainC
         runs,
         name: arguments.run.clone().map_or_else(|| RunName::Numbered(recipe.name.clone()), RunName::Exact),
         recipe,
+        fit,
         device: *device,
         seed: seed.unwrap_or(1),
         init_from: arguments.init_from.clone(),

@@ -8,9 +8,11 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model_card::printable_lines;
 
 mod numbers;
+mod plans;
 mod training;
 
 pub use numbers::{seconds, thousands};
+pub use plans::fitted_in_words;
 pub use training::TrainingProgress;
 
 /// Between two lines about the same task where there is no bar.

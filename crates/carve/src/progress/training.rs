@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use trainer::{Announcement, Event, Metrics, Observer, StepRecord, Times};
 
+use super::plans;
 use super::{Progress, Style, new_bar, seconds, thousands};
 use crate::output;
 
@@ -111,6 +112,14 @@ impl Observer for TrainingProgress<'_> {
                 "starting from {}: it knows {matched} of the {vocabulary} characters of this text",
                 checkpoint.display()
             )),
+            Event::Fitted(fitted) => {
+                self.progress.clear();
+                self.progress.say(&plans::fitted_in_words(fitted));
+            }
+            Event::Planned { plan, minutes, characters_per_step } => {
+                self.progress.clear();
+                self.progress.say(&plans::in_words(plan, *minutes, *characters_per_step));
+            }
             Event::AlreadyFinished { run, step } => self
                 .progress
                 .say(&format!("{} is finished after step {step}: there is nothing left to train", run.display())),

@@ -3,7 +3,8 @@
 use model_card::{Context, ModelSize};
 use serde::{Deserialize, Serialize};
 
-use super::overrides::{self, Fit};
+use super::fit::Fit;
+use super::overrides;
 use super::settings::{
     AverageSettings, CheckpointSettings, ClippingSettings, DropoutSettings, EvaluationSettings, NetworkSettings,
     OptimizerSettings, RecordSettings, SampleSettings, ScheduleSettings, StreamSettings, WindowSettings,
@@ -45,7 +46,8 @@ pub struct Recipe {
     #[serde(default = "one")]
     pub accumulate: usize,
     /// Time budget in minutes, which the schedule is fitted into; 0 for none. A recipe's file may have other values for other
-    /// budgets: the fields of each `[[fit]]` whose range `minutes = [FROM, BELOW]` contains the budget replace the others.
+    /// budgets: the fields of each `[[fit]]` whose range `minutes = [FROM, BELOW]` contains the budget replace the others. If it has
+    /// `[fitting]` too, they are sizes to choose from, the smallest first: see [`super::Fit`].
     #[serde(default)]
     pub minutes: f64,
     /// Sizes of the network, without the vocabulary.
@@ -105,29 +107,44 @@ impl Recipe {
     /// The recipe of that name with some fields replaced, each given as `FIELD=VALUE`, the value as TOML has it
     /// (`optimizer.learning_rate=0.001`); a word that is not TOML counts as a string.
     pub fn with_overrides(name: &str, assignments: &[String]) -> Result<Self> {
+        Self::read_named(name, assignments).map(|(recipe, _)| recipe)
+    }
+
+    /// The recipe of that name with some fields replaced, and what it leaves open.
+    pub(super) fn read_named(name: &str, assignments: &[String]) -> Result<(Self, Option<Fit>)> {
         let Some((_, text)) = EMBEDDED.iter().find(|(known, _)| *known == name) else {
             let names = || EMBEDDED.iter().map(|(known, _)| *known);
             let nearest = overrides::nearest(name, names()).map(|nearest| format!("; did you mean {nearest:?}?"));
             let known = names().collect::<Vec<_>>().join(", ") + &nearest.unwrap_or_default();
             return Err(Error::UnknownRecipe { name: name.into(), known });
         };
-        Self::from_toml(name, text, assignments)
+        Self::read(name, text, assignments)
     }
 
     /// Reads a recipe; `name` is for the messages.
     pub fn from_toml(name: &str, text: &str, assignments: &[String]) -> Result<Self> {
+        Self::read(name, text, assignments).map(|(recipe, _)| recipe)
+    }
+
+    fn read(name: &str, text: &str, assignments: &[String]) -> Result<(Self, Option<Fit>)> {
         let complain = |message: String| Error::Recipe { name: name.into(), message };
         let mut table: toml::Table = toml::from_str(text).map_err(|error| complain(error.to_string()))?;
-        let fits = overrides::take_fits(&mut table).map_err(complain)?;
+        let variants = overrides::take_variants(&mut table).map_err(complain)?;
+        let rules = overrides::take_rules(&mut table).map_err(complain)?;
         // Assignments can change the minutes, which choose the fits; and assignments win over fits.
         let mut assigned = table.clone();
         overrides::replace_all(&mut assigned, assignments).map_err(complain)?;
         let minutes = overrides::minutes(&assigned);
-        for Fit { fields, .. } in fits.into_iter().filter(|fit| minutes > 0.0 && fit.covers(minutes)) {
-            overrides::overlay(&mut table, fields);
+        let covers = |variant: &overrides::Variant| minutes > 0.0 && variant.covers(minutes);
+        for variant in variants.iter().filter(|variant| covers(variant)) {
+            overrides::overlay(&mut table, variant.fields.clone());
         }
         overrides::replace_all(&mut table, assignments).map_err(complain)?;
-        Self::from_table(table).map_err(complain)
+        let recipe = Self::from_table(table).map_err(complain)?;
+        let guess = variants.iter().position(covers);
+        let sizes = variants.into_iter().map(|variant| variant.fields).collect();
+        let fit = rules.map(|rules| Fit { sizes, guess, rules, assignments: assignments.to_vec() });
+        Ok((recipe, fit))
     }
 
     pub(super) fn from_table(table: toml::Table) -> std::result::Result<Self, String> {
@@ -166,6 +183,15 @@ impl Recipe {
             Cut::Windows(windows) => windows.length,
             Cut::Streams(streams) => streams.time,
         }
+    }
+
+    /// Characters that an optimizer step predicts, unless its batch is a short last one.
+    pub fn characters_per_step(&self) -> usize {
+        let targets = match self.cut() {
+            Cut::Windows(_) => 1,
+            Cut::Streams(streams) => streams.time,
+        };
+        self.accumulate * self.batch * targets
     }
 
     /// What a model trained in this way expects to have seen.

@@ -1,6 +1,7 @@
 //! What to train and how, as a small TOML file.
 
 mod definition;
+mod fit;
 mod overrides;
 mod request;
 mod settings;
@@ -8,6 +9,7 @@ mod settings;
 mod tests;
 
 pub use definition::{Cut, DEFAULT_RECIPE, Recipe};
+pub use fit::Fit;
 pub use request::{Difference, Request};
 pub use settings::{
     AverageSettings, CheckpointSettings, ClippingSettings, DropoutSettings, EvaluationSettings, NetworkSettings,

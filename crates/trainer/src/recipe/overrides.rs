@@ -1,12 +1,14 @@
 //! Fields of a recipe that are replaced: by the user as `FIELD=VALUE`, and by the recipe itself for a time budget.
 //!
-//! This file knows TOML tables. It does not know what the fields mean.
+//! This file knows TOML tables. It does not know what the fields of a recipe mean.
 
 use serde::Deserialize;
 
+use super::fit::Rules;
+
 /// Fields that have other values if the time budget is in a range: `[[fit]]` in a recipe's file.
 #[derive(Deserialize)]
-pub struct Fit {
+pub struct Variant {
     /// From this many minutes on, and below this many.
     minutes: [f64; 2],
     /// The fields.
@@ -14,7 +16,7 @@ pub struct Fit {
     pub fields: toml::Table,
 }
 
-impl Fit {
+impl Variant {
     /// Whether a time budget is in the range.
     pub fn covers(&self, minutes: f64) -> bool {
         (self.minutes[0]..self.minutes[1]).contains(&minutes)
@@ -22,9 +24,16 @@ impl Fit {
 }
 
 /// Takes the fits out of a recipe's table.
-pub fn take_fits(table: &mut toml::Table) -> Result<Vec<Fit>, String> {
+pub fn take_variants(table: &mut toml::Table) -> Result<Vec<Variant>, String> {
     let Some(fits) = table.remove("fit") else { return Ok(vec![]) };
     fits.try_into().map_err(|error: toml::de::Error| format!("fit: {}", error.message()))
+}
+
+/// Takes the rules of fitting out of a recipe's table, if it has any.
+pub fn take_rules(table: &mut toml::Table) -> Result<Option<Rules>, String> {
+    let Some(rules) = table.remove("fitting") else { return Ok(None) };
+    let rules: Rules = rules.try_into().map_err(|error: toml::de::Error| format!("fitting: {}", error.message()))?;
+    rules.validate().map(|()| Some(rules))
 }
 
 /// The minutes of a recipe's table; 0 if there are none. A value that is not a number is refused later.

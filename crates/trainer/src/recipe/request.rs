@@ -1,6 +1,7 @@
 //! What a user asks for: a recipe and the changes to it. Nothing that is not named counts.
 
 use super::definition::{DEFAULT_RECIPE, Recipe};
+use super::fit::Fit;
 use super::overrides;
 use super::settings::Precision;
 use crate::{Error, Result};
@@ -40,6 +41,14 @@ impl Request {
     /// [`Error::UnknownRecipe`], or [`Error::Recipe`] if a field is unknown or out of range.
     pub fn resolve(&self) -> Result<Recipe> {
         Recipe::with_overrides(self.name(), &self.assignments()?)
+    }
+
+    /// What the recipe leaves open until the text and the machine are known; `None` if nothing.
+    ///
+    /// # Errors
+    /// Those of [`Request::resolve`].
+    pub fn fit(&self) -> Result<Option<Fit>> {
+        Recipe::read_named(self.name(), &self.assignments()?).map(|(_, fit)| fit)
     }
 
     fn name(&self) -> &str {

@@ -76,6 +76,10 @@ pub struct StreamSettings {
     /// anywhere in a text.
     #[serde(default)]
     pub reset: f64,
+    /// Whether the streams begin anywhere in the text, at another place in every epoch; the text goes on from its end at its
+    /// start. Otherwise they always begin within a piece of the same places.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rotate: bool,
 }
 
 /// The optimizer and its settings.

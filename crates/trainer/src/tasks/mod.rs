@@ -1,6 +1,7 @@
 //! What the library does, one file per task: from a configuration to a result.
 
 pub mod evaluate;
+pub mod fit;
 pub mod import;
 pub mod novelty;
 pub mod train;

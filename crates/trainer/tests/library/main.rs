@@ -1,5 +1,6 @@
 //! The library from outside: training, resuming, measuring, and the folders that they leave behind.
 
+mod budget;
 mod evaluation;
 mod formats;
 mod naming;

@@ -1,16 +1,20 @@
 //! A fresh folder with prepared texts and runs, and an observer that records.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use candle_core::{Device, Tensor};
 use corpus::prepare::{Options, prepare};
 use serde_json::Value;
 use tempfile::TempDir;
 use trainer::recipe::Request;
-use trainer::{DeviceName, Event, NewRun, Observer, Outcome, Result, Resume, RunName, Silent, TrainConfig, train};
+use trainer::{
+    Clock, DeviceName, Event, NewRun, Observer, Outcome, Result, Resume, RunName, Silent, TrainConfig, train,
+};
 
 /// A small recipe with everything that a checkpoint has to hold: carried states, dropout, two optimizer moments,
 /// averages, accumulated gradients, and a schedule that depends on the evaluations.
@@ -97,6 +101,7 @@ impl Place {
             runs: self.runs(),
             name: RunName::Exact(name.into()),
             recipe: request.resolve().unwrap(),
+            fit: request.fit().unwrap(),
             device: DeviceName::Cpu,
             seed: 7,
             init_from: None,
@@ -119,6 +124,25 @@ pub fn start(new: NewRun, observer: &mut dyn Observer) -> Result<Outcome> {
 
 pub fn go_on(resume: Resume, observer: &mut dyn Observer) -> Result<Outcome> {
     train(&TrainConfig::Resume(Box::new(resume)), observer, &AtomicBool::new(false))
+}
+
+/// A clock that goes on by a fixed time at every look.
+pub struct Ticking {
+    now: Cell<f64>,
+    pub seconds: Cell<f64>,
+}
+
+impl Ticking {
+    pub fn new(seconds: f64) -> Self {
+        Self { now: Cell::new(0.0), seconds: Cell::new(seconds) }
+    }
+}
+
+impl Clock for Ticking {
+    fn now(&self) -> Duration {
+        self.now.set(self.now.get() + self.seconds.get());
+        Duration::from_secs_f64(self.now.get())
+    }
 }
 
 /// Records every event in its JSON form, and may do something at one.
