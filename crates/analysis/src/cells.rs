@@ -21,7 +21,7 @@ pub const LEAST_AUC: f32 = 0.8;
 pub const LEAST_CORRELATION: f32 = 0.5;
 
 /// How far a found cell is above the untrained network at least, as a share of what is left to a perfect score.
-pub const MARGIN: f32 = 0.25;
+pub const MARGIN: f32 = 0.5;
 
 /// Untrained networks; the best cell of all of them is what a found cell is compared with. One has a lucky cell, another none.
 pub const UNTRAINED: u64 = 3;
