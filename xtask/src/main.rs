@@ -55,6 +55,7 @@ Commands of carve, which is built first; cargo xtask COMMAND --help explains eac
   recipes      List the recipes, or print one in full
   evaluate     Measure a run on the splits of a text
   novelty      Measure how much of what a model writes is copied from its training text
+  neurons      Find the cells that follow a feature of the text, and where the network errs
   export       Write a run's best checkpoint as an ONNX file
   import       Make a run of a network that PyTorch trained
   completions  Print completions for a shell

@@ -50,8 +50,9 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         }
         let corpus = cause.downcast_ref::<corpus::Error>().map(corpus::Error::exit_code);
         let trainer = || cause.downcast_ref::<trainer::Error>().map(trainer::Error::exit_code);
+        let analysis = || cause.downcast_ref::<analysis::Error>().map(analysis::Error::exit_code);
         let export = || cause.downcast_ref::<onnx_export::Error>().map(onnx_export::Error::exit_code);
-        corpus.or_else(trainer).or_else(export)
+        corpus.or_else(trainer).or_else(analysis).or_else(export)
     };
     error.chain().find_map(code).unwrap_or(1)
 }

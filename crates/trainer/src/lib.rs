@@ -73,4 +73,5 @@ pub use tasks::evaluate::{EvaluateConfig, evaluate};
 pub use tasks::fit::{FitText, fit};
 pub use tasks::import::{ImportConfig, ImportTarget, import};
 pub use tasks::novelty::{NoveltyConfig, NoveltySource, novelty};
+pub use tasks::pairing::Pairing;
 pub use tasks::train::{NewRun, Repeat, Resume, RunName, TrainConfig, check, train, train_by};

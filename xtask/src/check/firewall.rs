@@ -63,7 +63,8 @@ const FIREWALL: &[Rule] = &[
         never: &[ONNX, TERMINAL, SAMPLING, &["corpus", "decoding", "trainer", "carve", "bincode"]],
         surely: "candle-core",
     },
-    Rule { package: "trainer", never: &[ONNX, TERMINAL, SAMPLING, &["carve"]], surely: "candle-core" },
+    Rule { package: "trainer", never: &[ONNX, TERMINAL, SAMPLING, &["carve", "analysis"]], surely: "candle-core" },
+    Rule { package: "analysis", never: &[ONNX, TERMINAL, SAMPLING, &["carve"]], surely: "trainer" },
     Rule {
         package: "onnx-export",
         never: &[&["corpus", "trainer", "carve", "indicatif", "ctrlc", "bincode"]],

@@ -4,4 +4,5 @@ pub mod evaluate;
 pub mod fit;
 pub mod import;
 pub mod novelty;
+pub mod pairing;
 pub mod train;
