@@ -68,7 +68,7 @@ pub use evaluation::{Measured, Protocol, Score};
 pub use fitting::{Fitted, TriedSize};
 pub use observer::{Announcement, Event, Observer, Silent};
 pub use plan::{Pace, Plan, Plans};
-pub use records::{LossKind, Metrics, Outcome, StepRecord, Times};
+pub use records::{Best, LossKind, Metrics, Outcome, ProgressSample, StepRecord, Times};
 pub use tasks::evaluate::{EvaluateConfig, evaluate};
 pub use tasks::fit::{FitText, fit};
 pub use tasks::import::{ImportConfig, ImportTarget, import};

@@ -11,7 +11,7 @@ use crate::evaluation::Measured;
 use crate::fitting::Fitted;
 use crate::novelty::Novelty;
 use crate::plan::Plan;
-use crate::records::{LossKind, Metrics, Outcome, StepRecord, Times};
+use crate::records::{LossKind, Metrics, Outcome, ProgressSample, StepRecord, Times};
 
 /// Watches a task. It cannot fail and cannot stop the task; what it cannot print is its own concern.
 pub trait Observer {
@@ -90,6 +90,9 @@ pub enum Event<'e> {
         /// The checkpoint's folder.
         path: &'e Path,
     },
+    /// What the network wrote on its way was recorded. This is for files and reports: [`Event::Sample`] is what a user asked
+    /// to see.
+    ProgressSample(&'e ProgressSample),
     /// A piece of sampled text, or of the headings between samples.
     Sample {
         /// The piece, to be shown as it is, without a line break.
@@ -144,6 +147,8 @@ pub struct Announcement {
     pub seed: u64,
     /// The device: `cpu` or `cuda`.
     pub device: String,
+    /// Optimizer steps between two lines of `steps.jsonl`; 0 if there are none.
+    pub record_steps: usize,
     /// Optimizer steps that were taken before, if a run is resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumed_after: Option<usize>,

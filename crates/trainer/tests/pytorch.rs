@@ -6,7 +6,6 @@
 #[path = "../../../tests/src/skip.rs"]
 mod skip;
 
-use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -19,16 +18,15 @@ use model_card::{
     Vocabulary, WEIGHTS_FILE,
 };
 use serde::Deserialize;
-use skip::skip;
 use tempfile::TempDir;
 use trainer::import::{Description, import};
 
+#[path = "library/python.rs"]
+mod python;
+use python::python;
+
 /// Largest difference allowed between two logits.
 const TOLERANCE: f32 = 1e-5;
-
-/// Exits with 0 where both packages are there; it does not load them.
-const FINDS_BOTH: &str =
-    "import importlib.util as u, sys; sys.exit(not (u.find_spec('torch') and u.find_spec('safetensors')))";
 
 const IDS: [[u32; 4]; 2] = [[3, 1, 4, 1], [5, 0, 2, 6]];
 
@@ -150,17 +148,4 @@ fn scripts() -> Vec<String> {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/pytorch.md")).unwrap();
     let blocks = page.split("```python\n").skip(1).filter_map(|rest| rest.split_once("```"));
     blocks.map(|(script, _)| script.to_owned()).collect()
-}
-
-/// A Python that has torch and safetensors.
-fn python() -> Option<String> {
-    let named = env::var("SCRIMSHAW_PYTHON").ok();
-    let python = named.clone().unwrap_or_else(|| "python3".into());
-    let tried = Command::new(&python).args(["-c", FINDS_BOTH]).stderr(Stdio::null()).status();
-    let fits = tried.is_ok_and(|status| status.success());
-    assert!(fits || named.is_none(), "SCRIMSHAW_PYTHON is {python:?}, which has no torch and safetensors");
-    if !fits {
-        skip(&format!("{python} has no torch and safetensors; SCRIMSHAW_PYTHON may name a Python that has"));
-    }
-    fits.then_some(python)
 }
