@@ -58,7 +58,7 @@ pub use error::{Error, Result};
 pub use estimate::{Estimate, estimate};
 pub use evaluation::{Measured, Protocol, Score};
 pub use observer::{Announcement, Event, Observer, Silent};
-pub use records::{LossKind, Metrics, Outcome, StepRecord, Times};
+pub use records::{Best, LossKind, Metrics, Outcome, ProgressSample, StepRecord, Times};
 pub use tasks::evaluate::{EvaluateConfig, evaluate};
 pub use tasks::import::{ImportConfig, ImportTarget, import};
 pub use tasks::novelty::{NoveltyConfig, NoveltySource, novelty};

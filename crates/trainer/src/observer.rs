@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::evaluation::Measured;
 use crate::novelty::Novelty;
-use crate::records::{LossKind, Metrics, Outcome, StepRecord, Times};
+use crate::records::{LossKind, Metrics, Outcome, ProgressSample, StepRecord, Times};
 
 /// Watches a task. It cannot fail and cannot stop the task; what it cannot print is its own concern.
 pub trait Observer {
@@ -76,6 +76,9 @@ pub enum Event<'e> {
         /// The checkpoint's folder.
         path: &'e Path,
     },
+    /// What the network wrote on its way was recorded. This is for files and reports: [`Event::Sample`] is what a user asked
+    /// to see.
+    ProgressSample(&'e ProgressSample),
     /// A piece of sampled text, or of the headings between samples.
     Sample {
         /// The piece, to be shown as it is, without a line break.

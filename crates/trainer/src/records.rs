@@ -90,6 +90,29 @@ pub struct Times {
     pub speed: f64,
 }
 
+/// One line of `progress.jsonl`: what the network wrote on its way. All samples of a run continue the same prompt and draw
+/// from the same random seed, so they differ only in what the network has learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProgressSample {
+    /// The epoch of the step, from 1.
+    pub epoch: usize,
+    /// Optimizer steps so far, this one counted.
+    pub step: usize,
+    /// Mean training loss of the step's batches before the step, in nats per character.
+    pub loss: f64,
+    /// Loss on the validation split, in nats per character, if it was measured after this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Seconds of training so far, over all sessions: the only field that depends on the clock.
+    pub elapsed: f64,
+    /// The sampling temperature.
+    pub temperature: f32,
+    /// The prompt: a piece of the training text. A boundary between documents is a line break.
+    pub prompt: String,
+    /// What the network wrote after it.
+    pub text: String,
+}
+
 /// The evaluation with the lowest validation loss (the lowest training loss if nothing is held out).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {

@@ -5,6 +5,7 @@
 //! RUN/steps.jsonl            one object every few optimizer steps: loss, gradient norm, learning rate, time
 //! RUN/metrics.jsonl          one object per evaluation: the same for the same seed on the same machine
 //! RUN/times.jsonl            what depends on the clock, line by line beside it
+//! RUN/progress.jsonl         what the network wrote on its way, from the first step to the last
 //! RUN/best.json              the best evaluation: its step names a checkpoint
 //! RUN/samples/00000310.txt   what the model wrote after that many steps
 //! RUN/checkpoints/00000310/  see `checkpoint`
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Position;
 use crate::recipe::Recipe;
-use crate::records::{Best, Metrics, StepRecord, Times};
+use crate::records::{Best, Metrics, ProgressSample, StepRecord, Times};
 use crate::{Error, Result};
 
 /// What `config.json` holds: everything that determines a run, except the machine.
@@ -71,6 +72,7 @@ const CONFIG: &str = "config.json";
 const STEPS: &str = "steps.jsonl";
 const METRICS: &str = "metrics.jsonl";
 const TIMES: &str = "times.jsonl";
+const PROGRESS: &str = "progress.jsonl";
 const BEST: &str = "best.json";
 const LOCK: &str = "lock";
 const SAMPLES: &str = "samples";
@@ -97,6 +99,12 @@ pub fn times(run: &Path) -> Result<Vec<Times>> {
 /// The recorded optimizer steps of a run so far.
 pub fn steps(run: &Path) -> Result<Vec<StepRecord>> {
     lines(&run.join(STEPS))
+}
+
+/// What the network of a run wrote on its way, the earliest first. There is nothing of a run of an earlier version, or of
+/// one that takes no such samples.
+pub fn progress(run: &Path) -> Result<Vec<ProgressSample>> {
+    lines(&run.join(PROGRESS))
 }
 
 /// What is known of the best evaluation of a run; `None` if there is none or the file is damaged.
@@ -126,7 +134,7 @@ impl RunFolder {
         let fill = |folder: &Path| {
             fs::create_dir(folder.join(SAMPLES))?;
             fs::create_dir(folder.join(CHECKPOINTS))?;
-            for records in [STEPS, METRICS, TIMES] {
+            for records in [STEPS, METRICS, TIMES, PROGRESS] {
                 fs::write(folder.join(records), "")?;
             }
             fs::write(folder.join(CONFIG), &json)
@@ -201,14 +209,21 @@ impl RunFolder {
         append(&self.path.join(STEPS), step).map(drop)
     }
 
-    /// Makes the lines of `steps.jsonl` durable.
+    /// Appends one line to `progress.jsonl`. It is durable after [`RunFolder::sync_steps`].
+    pub fn append_progress(&self, sample: &ProgressSample) -> Result<()> {
+        append(&self.path.join(PROGRESS), sample).map(drop)
+    }
+
+    /// Makes the lines of `steps.jsonl` and `progress.jsonl` durable.
     pub fn sync_steps(&self) -> Result<()> {
-        let path = self.path.join(STEPS);
-        match OpenOptions::new().append(true).open(&path) {
-            Ok(file) => file.sync_data().map_err(|source| unwritable(&path, source)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(unwritable(&path, source)),
+        for path in [STEPS, PROGRESS].map(|records| self.path.join(records)) {
+            match OpenOptions::new().append(true).open(&path) {
+                Ok(file) => file.sync_data().map_err(|source| unwritable(&path, source))?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(unwritable(&path, source)),
+            }
         }
+        Ok(())
     }
 
     /// Appends one line each to `metrics.jsonl` and `times.jsonl`.
@@ -246,6 +261,9 @@ impl RunFolder {
         let mut steps = steps(&self.path)?;
         steps.retain(|line| line.step <= step);
         rewrite(&self.path.join(STEPS), &steps)?;
+        let mut progress = progress(&self.path)?;
+        progress.retain(|line| line.step <= step);
+        rewrite(&self.path.join(PROGRESS), &progress)?;
         position.best.map_or(Ok(()), |best| self.write_best(best))
     }
 
@@ -372,6 +390,17 @@ mod tests {
                 elapsed: 1.0,
             };
             run.append_step(&record).unwrap();
+            let sample = ProgressSample {
+                epoch: 1,
+                step,
+                loss: 2.0,
+                validation_loss: None,
+                elapsed: 1.0,
+                temperature: 0.5,
+                prompt: "a".into(),
+                text: "b\n\u{2028}".into(),
+            };
+            run.append_progress(&sample).unwrap();
         }
         for step in [2, 4] {
             run.append(&metrics_at(step), &Times { step, elapsed: 1.0, speed: 1.0 }).unwrap();
@@ -390,6 +419,7 @@ mod tests {
         let steps: Vec<usize> = steps(run.path()).unwrap().iter().map(|line| line.step).collect();
         let metrics: Vec<usize> = metrics(run.path()).unwrap().iter().map(|line| line.step).collect();
         let times: Vec<usize> = times(run.path()).unwrap().iter().map(|line| line.step).collect();
-        assert_eq!((steps, metrics, times), (vec![1, 2, 3], vec![2], vec![2]));
+        let progress: Vec<usize> = self::progress(run.path()).unwrap().iter().map(|line| line.step).collect();
+        assert_eq!((steps, metrics, times, progress), (vec![1, 2, 3], vec![2], vec![2], vec![1, 2, 3]));
     }
 }

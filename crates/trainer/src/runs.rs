@@ -12,6 +12,8 @@ use crate::recipe::Recipe;
 use crate::run::{self, RunConfig};
 use crate::{Error, Result, checkpoint};
 
+pub use crate::run::{best, metrics, progress, steps, times};
+
 /// What is known of a run from its files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -104,7 +106,7 @@ pub fn latest_trained(runs: &Path) -> Result<PathBuf> {
 /// [`Error::NoCheckpoint`] if there is none.
 pub fn best_checkpoint(run: &Path) -> Result<PathBuf> {
     let folder = run::checkpoints(run);
-    let best = run::best(run).map(|best| folder.join(checkpoint::name(best.step)));
+    let best = best(run).map(|best| folder.join(checkpoint::name(best.step)));
     match best.filter(|path| path.is_dir()) {
         Some(best) => Ok(best),
         None => checkpoint::last(&folder).ok().flatten().ok_or_else(|| Error::NoCheckpoint { path: run.into() }),
@@ -152,8 +154,8 @@ fn summary(path: &Path) -> Option<Summary> {
         Err(Error::NoRun { .. }) => (newest_checkpoint(path).map(|_| "imported".to_owned())?, None),
         Err(_) => ("?".into(), None),
     };
-    let metrics = run::metrics(path).unwrap_or_default();
-    let times = run::times(path).unwrap_or_default();
+    let metrics = metrics(path).unwrap_or_default();
+    let times = times(path).unwrap_or_default();
     let elapsed = times.last().map(|times| times.elapsed);
     let state = match &config {
         _ if run::is_locked(path) => State::Training,
@@ -172,7 +174,7 @@ fn summary(path: &Path) -> Option<Summary> {
         step: metrics.last().map_or(0, |line| line.step),
         train_loss: metrics.last().map(|line| line.train_loss),
         best_validation_loss: metrics.iter().filter_map(|line| line.validation_loss).min_by(f64::total_cmp),
-        best_loss: run::best(path).map(|best| best.loss),
+        best_loss: best(path).map(|best| best.loss),
         speed: times.last().map(|times| times.speed),
         elapsed,
         state,
