@@ -31,9 +31,9 @@ pub struct Passage {
     pub source: String,
     /// The tokens, (T).
     pub tokens: Vec<u32>,
-    /// The text of each token of the vocabulary, (V): a character, `\xNN` for a byte above 0x7f of a byte vocabulary,
-    /// `[boundary]` between documents, `[unknown]` for a character outside the vocabulary. Characters are as they are in
-    /// the text: control characters and markup are for the reader to escape.
+    /// The text of each token of the vocabulary, (V), as [`model_card::Vocabulary::shown`] has it: a character, `\xNN` for
+    /// a byte above 0x7f of a byte vocabulary, U+25A0 between documents, U+25A1 for what is outside the vocabulary.
+    /// Characters are as they are in the text: control characters and markup are for the reader to escape.
     pub symbols: Vec<String>,
     /// Bits of each token given those before it, (T). 0 for the first token, which nothing predicts.
     pub surprise: Vec<f32>,
@@ -41,6 +41,17 @@ pub struct Passage {
     pub guesses: Vec<Vec<Guess>>,
     /// The cell states: one for each layer, the lowest first, (L).
     pub layers: Vec<LayerStates>,
+    /// The features that the passage has, token by token.
+    pub features: Vec<FeatureValues>,
+}
+
+/// A feature at each token of a passage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FeatureValues {
+    /// The feature.
+    pub feature: Feature,
+    /// 0 or 1 for a yes/no feature, otherwise the depth or position: (T).
+    pub values: Vec<u8>,
 }
 
 /// A token that the network expects.
@@ -161,7 +172,7 @@ pub struct ErrorAnalysis {
 /// The loss on one kind of character.
 #[derive(Debug, Clone, Serialize)]
 pub struct KindLoss {
-    /// Its name: `small letters`, `capitals`, `digits`, `spaces`, `line ends`, `punctuation`, `others`.
+    /// Its name: `letters`, `capitals`, `digits`, `spaces`, `line ends`, `punctuation`, `others`.
     pub kind: &'static str,
     /// Tokens of that kind.
     pub tokens: usize,

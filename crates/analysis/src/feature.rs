@@ -90,21 +90,21 @@ impl Feature {
                 "From an opening double quote, straight or curly, to the character before the closing one; a blank line \
                  ends a quote."
             }
-            Self::BracketDepth => "How many square brackets and braces are open; a blank line closes none.",
-            Self::ParenthesisDepth => "How many parentheses are open; a blank line closes all.",
+            Self::BracketDepth => "How many square brackets and braces are open.",
+            Self::ParenthesisDepth => "How many parentheses are open; a blank line closes all of them.",
             Self::PositionInLine => "Characters since the start of the line, at most 120.",
-            Self::PositionInWord => "Which letter of the word it is, counted from 1; 0 outside words.",
+            Self::PositionInWord => "Which letter or digit of the word it is, counted from 1; 0 outside words.",
             Self::AfterSentence => {
-                "From the full stop, question mark or exclamation mark that ends a sentence to the character before the \
-                 next one's first letter."
+                "From a full stop, question mark or exclamation mark that white space follows to the character before the \
+                 next letter or digit."
             }
-            Self::Indentation => "Spaces at the start of the line so far, a tab as four, in the whole line.",
+            Self::Indentation => "Columns of white space at the start of the line, a tab as four.",
             Self::InsideComment => {
-                "In a comment as programs have them: from // or # at a line's start to the line's end, or between /* and */."
+                "In a comment of a program: from //, or # and a space, to the end of the line, or between /* and */."
             }
-            Self::InsideString => "In a string of a program: between two straight quotes of the same kind in one line.",
-            Self::InsideUrl => "From http://, https:// or www. to the next space, quote or closing bracket.",
-            Self::InsideTag => "From < followed by a letter, / or ! to the character before the next >.",
+            Self::InsideString => "In a string of a program: between two quotes of the same kind in one line.",
+            Self::InsideUrl => "From the end of http://, https:// or www. to the next space, quote or closing bracket.",
+            Self::InsideTag => "From < before a letter, / or ! to the character before the next >, in one line.",
             Self::UpperCase => "A capital letter.",
             Self::DigitRun => "A digit, or a comma or point between two digits.",
         }

@@ -23,6 +23,7 @@ mod dropout;
 mod init;
 mod network;
 mod ops;
+mod recording;
 mod weights;
 
 pub mod naive;
@@ -34,6 +35,7 @@ pub use kernels::{
 };
 pub use network::{CharLstm, Implementation, Outputs, State};
 pub use ops::{FusedOptimizer, Processor};
+pub use recording::{Activations, Recording};
 
 /// What can go wrong between ids and logits.
 #[derive(Debug, thiserror::Error)]

@@ -31,6 +31,41 @@ pub fn layer(
     input_size: usize,
     initial: (Tensor, Tensor),
 ) -> Result<(Tensor, Tensor)> {
+    let mut hidden_states = vec![];
+    let mut last_cell = initial.1.clone();
+    steps(input, weights, input_size, initial, |hidden, cell, _| {
+        hidden_states.push(hidden.clone());
+        last_cell = cell.clone();
+        Ok(())
+    })?;
+    Ok((Tensor::stack(&hidden_states, 0)?, last_cell))
+}
+
+/// Hidden and cell states of every time step, (T, N, H) each, and the gates after activation, (T, N, 4H). See [`layer`].
+pub fn activations(
+    input: &Input,
+    weights: &Tensor,
+    input_size: usize,
+    initial: (Tensor, Tensor),
+) -> Result<[Tensor; 3]> {
+    let (mut hidden_states, mut cell_states, mut gate_values) = (vec![], vec![], vec![]);
+    steps(input, weights, input_size, initial, |hidden, cell, gates| {
+        hidden_states.push(hidden.clone());
+        cell_states.push(cell.clone());
+        gate_values.push(Tensor::cat(gates, 1)?); // (N, 4H)
+        Ok(())
+    })?;
+    Ok([Tensor::stack(&hidden_states, 0)?, Tensor::stack(&cell_states, 0)?, Tensor::stack(&gate_values, 0)?])
+}
+
+/// Calls `each` with every time step's hidden and cell state and the gates i, f, g, o after activation, (N, H) each.
+fn steps(
+    input: &Input,
+    weights: &Tensor,
+    input_size: usize,
+    initial: (Tensor, Tensor),
+    mut each: impl FnMut(&Tensor, &Tensor, &[Tensor; 4]) -> Result<()>,
+) -> Result<()> {
     let size = weights.dim(1)? / 4;
     let input_weight = weights.narrow(0, 0, input_size)?; // (I, 4H)
     let recurrent_weight = weights.narrow(0, input_size, size)?; // (H, 4H)
@@ -41,16 +76,16 @@ pub fn layer(
     };
     let projected = projected.broadcast_add(&bias)?; // (T, N, 4H)
     let (mut hidden, mut cell) = initial;
-    let mut hidden_states = vec![];
     for time in 0..projected.dim(0)? {
-        let gates = (projected.get(time)? + hidden.matmul(&recurrent_weight)?)?; // (N, 4H)
-        let gate = |index: usize| gates.narrow(1, index * size, size); // (N, H)
-        let admitted = (sigmoid(&gate(0)?)? * gate(2)?.tanh()?)?;
-        cell = ((sigmoid(&gate(1)?)? * cell)? + admitted)?;
-        hidden = (sigmoid(&gate(3)?)? * cell.tanh()?)?;
-        hidden_states.push(hidden.clone());
+        let sums = (projected.get(time)? + hidden.matmul(&recurrent_weight)?)?; // (N, 4H)
+        let sum = |index: usize| sums.narrow(1, index * size, size); // (N, H)
+        let gates = [sigmoid(&sum(0)?)?, sigmoid(&sum(1)?)?, sum(2)?.tanh()?, sigmoid(&sum(3)?)?];
+        let [admit, keep, candidate, output] = &gates;
+        cell = ((keep * &cell)? + (admit * candidate)?)?;
+        hidden = (output * cell.tanh()?)?;
+        each(&hidden, &cell, &gates)?;
     }
-    Ok((Tensor::stack(&hidden_states, 0)?, cell))
+    Ok(())
 }
 
 /// The rows of `table` (V, E) that `ids` (T, N) name: (T, N, E), as a product with one-hot vectors would pick them.

@@ -199,7 +199,7 @@ impl CharLstm {
     }
 
     /// Embeddings (T, N, E) of ids (N, T), with dropout.
-    fn embedded(&self, embedding: &Var, ids: &Tensor, dropout: &Dropout) -> candle_core::Result<Tensor> {
+    pub(crate) fn embedded(&self, embedding: &Var, ids: &Tensor, dropout: &Dropout) -> candle_core::Result<Tensor> {
         let vectors = naive::rows(embedding, &ids.t()?.contiguous()?)?; // (T, N, E)
         match dropout.input_mask(vectors.dims3()?.into(), self.device())? {
             None => Ok(vectors),
@@ -329,7 +329,7 @@ impl CharLstm {
         Ok((hidden, state))
     }
 
-    fn check_state(&self, state: &State, batch: usize) -> Result<()> {
+    pub(crate) fn check_state(&self, state: &State, batch: usize) -> Result<()> {
         let expected = vec![self.size.layers, batch, self.size.hidden];
         for (name, tensor) in [("the hidden state", &state.hidden), ("the cell state", &state.cell)] {
             if tensor.dims() != expected {
@@ -364,7 +364,7 @@ pub(crate) fn check_size(size: &ModelSize) -> Result<()> {
 }
 
 /// N and T of a batch of ids; neither may be zero.
-fn check_ids(ids: &Tensor) -> Result<(usize, usize)> {
+pub(crate) fn check_ids(ids: &Tensor) -> Result<(usize, usize)> {
     match *ids.dims() {
         [batch, time] if batch > 0 && time > 0 => Ok((batch, time)),
         _ => Err(Error::NoTokens(ids.dims().to_vec())),

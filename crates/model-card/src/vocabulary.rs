@@ -141,6 +141,17 @@ impl Vocabulary {
         text
     }
 
+    /// The text of one token for a person: a character as it is, `\xNN` for a byte that is no character of its own, U+25A0
+    /// (a black square) for the boundary, and U+25A1 (a white one) for the unknown token.
+    pub fn shown(&self, id: u32) -> String {
+        match (self.unit, self.symbol(id)) {
+            (Unit::Byte, Some(byte)) if byte >= 0x80 => format!("\\x{byte:02x}"),
+            (_, Some(_)) => self.decode(&[id]),
+            (_, None) if Some(id) == self.boundary() => "\u{25a0}".into(),
+            (_, None) => "\u{25a1}".into(),
+        }
+    }
+
     /// A hash that tells vocabularies apart: xxh3-64 of the unit, the special tokens and the symbols.
     pub fn fingerprint(&self) -> u64 {
         let mut bytes = vec![u8::from(self.unit == Unit::Byte), u8::from(self.boundary), u8::from(self.unknown)];
@@ -263,6 +274,20 @@ mod tests {
         assert_eq!((vocabulary.len(), vocabulary.boundary(), vocabulary.unknown()), (4, Some(2), Some(3)));
         assert_eq!(vocabulary.encode("az").unwrap(), [0, 3]);
         assert_eq!(vocabulary.decode(&[0, 2, 1, 3]), "ab");
+    }
+
+    #[test]
+    fn every_token_can_be_shown() {
+        let characters = Vocabulary::from_text(Unit::Char, "a\n\u{e9}").with_boundary().with_unknown();
+        let bytes = Vocabulary::from_text(Unit::Byte, "a\u{e9}").with_unknown();
+        let cases: [(Vocabulary, &[&str]); 2] = [
+            (characters, &["\n", "a", "\u{e9}", "\u{25a0}", "\u{25a1}"]),
+            (bytes, &["a", "\\xa9", "\\xc3", "\u{25a1}"]),
+        ];
+        for (vocabulary, expected) in cases {
+            let shown: Vec<String> = (0..vocabulary.len() as u32).map(|id| vocabulary.shown(id)).collect();
+            assert_eq!(shown, expected);
+        }
     }
 
     #[test]

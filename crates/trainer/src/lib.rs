@@ -65,4 +65,5 @@ pub use run::RunConfig;
 pub use tasks::evaluate::{EvaluateConfig, evaluate};
 pub use tasks::import::{ImportConfig, ImportTarget, import};
 pub use tasks::novelty::{NoveltyConfig, NoveltySource, novelty};
+pub use tasks::pairing::Pairing;
 pub use tasks::train::{NewRun, Resume, RunName, TrainConfig, check, train};

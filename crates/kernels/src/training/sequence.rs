@@ -110,6 +110,26 @@ impl Sequence<'_> {
         }
     }
 
+    /// Copies what [`forward`](Self::forward) computed at every time step, before [`backward`](Self::backward) overwrites it:
+    /// the cell states, (T, N, H), and the gates after activation, (T, N, 4H) in the order i, f, g, o.
+    pub fn copy_activations(&self, work: &Workspace, cells: &mut [f32], gates: &mut [f32]) {
+        let sizes = self.sizes();
+        let (saved_cells, saved_gates) = (work.cells.floats(), work.gates.floats());
+        let rows = cells.chunks_exact_mut(sizes.hidden).zip(gates.chunks_exact_mut(4 * sizes.hidden));
+        for (place, (cells, gates)) in rows.take(sizes.time * sizes.batch).enumerate() {
+            let (time, row) = (place / sizes.batch, place % sizes.batch);
+            for block in 0..sizes.blocks() {
+                let units = sizes.units(block);
+                let lane = &saved_cells[sizes.cells_at(time, block, row)..][..units.len()];
+                cells[units.clone()].copy_from_slice(lane);
+                let lanes = &saved_gates[sizes.gates_at(time, block, row)..][..sizes.gates()];
+                for (gate, lane) in lanes.chunks_exact(sizes.lanes).enumerate() {
+                    gates[gate * sizes.hidden..][units.clone()].copy_from_slice(&lane[..units.len()]);
+                }
+            }
+        }
+    }
+
     /// Turns the gates into their gradients. Writes the gradient of the initial state, (2, N, H), if it is wanted.
     pub fn backward(
         &self,

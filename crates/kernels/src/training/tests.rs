@@ -14,7 +14,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 }
 
 /// Everything that comes out of a layer, by name.
-type Results = [(&'static str, Vec<f32>); 5];
+type Results = [(&'static str, Vec<f32>); 7];
 
 /// A layer, its input, and the gradients of its results.
 struct Example {
@@ -59,6 +59,8 @@ impl Example {
         let mut work = Workspace::default();
         let (mut steps, mut end) = (vec![0.0; time * states], vec![0.0; 2 * states]);
         sequence.forward(&self.weights, &mut work, &mut steps, &mut end);
+        let (mut cells, mut gates) = (vec![0.0; time * states], vec![0.0; time * 4 * states]);
+        sequence.copy_activations(&work, &mut cells, &mut gates);
         let [hidden_gradient, cell_gradient, step_gradients] = &self.gradients;
         let output = OutputGradient { hidden: hidden_gradient, cell: cell_gradient, steps: Some(step_gradients) };
         let mut state_gradient = vec![0.0; 2 * states];
@@ -74,11 +76,13 @@ impl Example {
             ("input gradient", input_gradient),
             ("weight gradient", weight_gradient),
             ("sum of squares", vec![sum_of_squares(&self.weights) as f32]),
+            ("cell states", cells),
+            ("gates", gates),
         ]
     }
 
     /// By the equations of the layer and their derivatives.
-    fn naive(&self) -> [Vec<f64>; 5] {
+    fn naive(&self) -> [Vec<f64>; 7] {
         let Shape { time, batch, input, hidden } = self.shape;
         let (states, columns) = (batch * hidden, 4 * hidden);
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
@@ -147,7 +151,10 @@ impl Example {
         }
         dh.extend(dc);
         let squares = self.weights.iter().map(|number| f64::from(*number).powi(2)).sum();
-        [steps, dh, input_gradient, weight_gradient, vec![squares]]
+        let rows = gates.chunks_exact(hidden);
+        let by_gate = rows.flat_map(|units| (0..4).flat_map(move |gate| units.iter().map(move |gates| gates[gate])));
+        let by_gate = by_gate.collect(); // (T, N, 4H)
+        [steps, dh, input_gradient, weight_gradient, vec![squares], cells[1..].concat(), by_gate]
     }
 }
 

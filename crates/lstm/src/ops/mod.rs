@@ -27,3 +27,4 @@ pub use optimizer::FusedOptimizer;
 pub use processor::Processor;
 pub(crate) use sequence::{Sequence, Source};
 pub(crate) use stepwise::layer as stepwise;
+pub(crate) use tensors::with_floats;

@@ -1,6 +1,5 @@
 //! The most likely next characters.
 
-use model_card::Unit;
 use sampler::Sampler;
 
 use super::failure::Failure;
@@ -22,17 +21,8 @@ impl Candidates {
         decoding::top(&self.probabilities, count, &mut self.tokens);
         let vocabulary = &sampler.card().vocabulary;
         self.likeliest.clear();
-        self.likeliest.extend(self.tokens.iter().map(|&token| {
-            let text = match token as u32 {
-                token if Some(token) == vocabulary.boundary() => "\u{25a0}".into(),
-                token if Some(token) == vocabulary.unknown() => "\u{25a1}".into(),
-                token => match (vocabulary.unit(), vocabulary.symbol(token)) {
-                    (Unit::Byte, Some(byte)) if byte >= 0x80 => format!("\\x{byte:02x}"),
-                    _ => vocabulary.decode(&[token]),
-                },
-            };
-            (text, self.probabilities[token])
-        }));
+        let likeliest = self.tokens.iter();
+        self.likeliest.extend(likeliest.map(|&token| (vocabulary.shown(token as u32), self.probabilities[token])));
         Ok(())
     }
 

@@ -3,4 +3,5 @@
 pub mod evaluate;
 pub mod import;
 pub mod novelty;
+pub mod pairing;
 pub mod train;
