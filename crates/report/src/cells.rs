@@ -3,6 +3,8 @@
 //!
 //! The page's script draws the passage from the data that [`data`] puts into it; everything else is here.
 
+use std::collections::BTreeMap;
+
 use analysis::{Analysis, CellScore, FeatureResult, Measure, Passage};
 use maud::{Markup, html};
 use serde::Serialize;
@@ -35,6 +37,8 @@ pub struct Data {
     guessed: String,
     probabilities: String,
     cells: Packed,
+    /// Packed bytes for each yes/no feature that the passage has: 1 where it holds.
+    features: BTreeMap<&'static str, String>,
 }
 
 /// What the script needs.
@@ -42,7 +46,7 @@ pub fn data(passage: &Passage) -> Data {
     let guesses = passage.guesses.iter().map(Vec::len).min().unwrap_or(0);
     let all = || passage.guesses.iter().flat_map(|guess| &guess[..guesses]);
     let byte = |number: f32| number.round().clamp(0.0, 255.0) as u8;
-    let is_break = |(_, symbol): &(usize, &String)| symbol.as_str() == "\n";
+    let is_break = |(_, symbol): &(usize, &String)| ["\n", "\u{25a0}"].contains(&symbol.as_str());
     Data {
         symbols: passage.symbols.iter().map(|symbol| escape::token(symbol)).collect(),
         breaks: passage.symbols.iter().enumerate().filter(is_break).map(|(token, _)| token).collect(),
@@ -52,6 +56,12 @@ pub fn data(passage: &Passage) -> Data {
         guessed: pack::words(all().map(|guess| guess.token)),
         probabilities: pack::bytes(&all().map(|guess| byte(guess.probability * WHOLE)).collect::<Vec<u8>>()),
         cells: pack::states(&passage.layers, passage.tokens.len(), pack::ROOM),
+        features: passage
+            .features
+            .iter()
+            .filter(|values| values.feature.measure() == Measure::Auc)
+            .map(|values| (values.feature.name(), pack::bytes(&values.values)))
+            .collect(),
     }
 }
 
@@ -62,7 +72,7 @@ pub fn section(analysis: &Analysis, data: &Data) -> Markup {
         section id="cells" {
             h2 { "What its cells do" }
             p {
-                "The text is the " (escape::text(&passage.source)) ", which the network reads character by character. Pick a cell, and each character takes the colour of the cell\u{2019}s state after it, tanh(c), from "
+                "The network reads a text character by character: " (escape::text(&passage.source)) ". Pick a cell, and each character takes the colour of the cell\u{2019}s state after it, tanh(c), from "
                 span.ink-cold { "\u{2212}1" } " to " span.ink-hot { "+1" } ". Beneath each are the characters that the network then expects, likeliest first, the darker the likelier; the one that comes is underlined."
             }
             @if data.cells.tokens < passage.tokens.len() {
@@ -89,8 +99,7 @@ fn found(analysis: &Analysis) -> Markup {
             details {
                 summary { "All features, scores and the bar" }
                 p.small {
-                    "Cells were chosen on the first " (thousands(scoring.chosen_on as u64)) " tokens of the " (escape::text(&scoring.source)) " and scored on the next "
-                    (thousands(scoring.scored_on as u64)) ". A cell counts as found if its AUC is at least " (format!("{:.2}", scoring.least_auc)) " (|r| at least "
+                    "Cells were chosen on the first half of a text (" (escape::text(&scoring.source)) ") and scored on the other, " (thousands(scoring.scored_on as u64)) " characters. A cell counts as found if its AUC is at least " (format!("{:.2}", scoring.least_auc)) " (|r| at least "
                     (format!("{:.2}", scoring.least_correlation)) " for depths and positions) and it goes at least " (percent(f64::from(scoring.margin)))
                     " of the way from the best cell of an untrained network to a perfect score."
                 }
@@ -105,7 +114,7 @@ fn found(analysis: &Analysis) -> Markup {
                                     th scope="row" { (feature.name) @if feature.found { " \u{2713}" } br; span.small { (feature.definition) } }
                                     @if let Some(why) = &feature.absent { td colspan="4" { "not scored: " (why) } }
                                     @else {
-                                        td { @for cell in &feature.best { (link(cell)) " " } }
+                                        td { @for cell in &feature.best { (link(feature, cell)) " " } }
                                         td.n { (measure(feature)) " " (feature.best.first().map_or("-".into(), |cell| score(cell.score))) }
                                         td.n { (score(feature.untrained)) }
                                         td.n { (score(feature.random)) }
@@ -123,7 +132,7 @@ fn found(analysis: &Analysis) -> Markup {
 
 fn choice(feature: &FeatureResult, cell: &CellScore) -> Markup {
     html! {
-        button type="button" data-layer=(cell.layer) data-cell=(cell.cell) aria-pressed="false" title=(feature.definition) {
+        button type="button" data-layer=(cell.layer) data-cell=(cell.cell) data-feature=(feature.name) aria-pressed="false" title=(feature.definition) {
             span.name { (feature.name) }
             span.which { "layer " (cell.layer + 1) ", cell " (cell.cell) ", " (if cell.rises { "high" } else { "low" }) " there" }
             span.score { strong { (measure(feature)) " " (score(cell.score)) } " \u{b7} untrained " (score(feature.untrained)) " \u{b7} random " (score(feature.random)) }
@@ -131,9 +140,9 @@ fn choice(feature: &FeatureResult, cell: &CellScore) -> Markup {
     }
 }
 
-fn link(cell: &CellScore) -> Markup {
+fn link(feature: &FeatureResult, cell: &CellScore) -> Markup {
     html! {
-        button.link type="button" data-layer=(cell.layer) data-cell=(cell.cell) aria-pressed="false"
+        button.link type="button" data-layer=(cell.layer) data-cell=(cell.cell) data-feature=(feature.name) aria-pressed="false"
             aria-label=(format!("layer {}, cell {}", cell.layer + 1, cell.cell)) { (cell.layer + 1) "." (cell.cell) }
     }
 }
@@ -152,11 +161,12 @@ fn score(score: f32) -> String {
 /// The passage with its controls. The script fills it.
 fn viewer(analysis: &Analysis, data: &Data) -> Markup {
     let layers = &analysis.passage.layers;
-    let first = analysis.features.iter().find(|feature| feature.found).and_then(|feature| feature.best.first());
+    let followed = analysis.features.iter().find(|feature| feature.found);
+    let first = followed.and_then(|feature| feature.best.first());
     let (layer, cell) = first.map_or((layers.len().saturating_sub(1), 0), |cell| (cell.layer, cell.cell));
     let last = layers.get(layer).map_or(0, |layer| layer.size.saturating_sub(1));
     html! {
-        div.viewer id="viewer" data-layer=(layer) data-cell=(cell) {
+        div.viewer id="viewer" data-layer=(layer) data-cell=(cell) data-feature=[followed.map(|feature| feature.name)] {
             noscript { p.note { "The passage is drawn by the page\u{2019}s own script, which this browser does not run." } }
             div.controls {
                 fieldset {
@@ -177,7 +187,7 @@ fn viewer(analysis: &Analysis, data: &Data) -> Markup {
             }
             p.readout id="readout" aria-live="polite" { "\u{a0}" }
             div.passage id="passage" tabindex="0" role="group" aria-label="The passage; arrow keys move from character to character" dir="ltr" {}
-            p.scale aria-hidden="true" { span { "\u{2212}1" } span.bar {} span { "+1" } }
+            p.scale aria-hidden="true" { span { "\u{2212}1" } span.bar {} span { "+1" } span.key-holds hidden id="holds" { span.holds { "underlined" } ": " span {} } }
             p.small { "States are rounded to steps of " (format!("{:.2}", 1.0 / f64::from(data.cells.steps))) "." }
         }
     }

@@ -15,8 +15,8 @@ pub fn section(analysis: &Analysis) -> Markup {
         section id="errors" {
             h2 { "Where it errs" }
             p {
-                "Measured on " (thousands(errors.tokens as u64)) " characters of the " (source) ", with one carried state: "
-                strong { (format!("{:.4}", errors.nats)) " nats" } " per character, " (format!("{:.4}", errors.nats / std::f64::consts::LN_2)) " bits."
+                "Measured on the " (source) ": "
+                strong { (format!("{:.4}", errors.nats)) " nats" } " per character, " (format!("{:.4}", errors.nats / std::f64::consts::LN_2)) " bits, over " (thousands(errors.tokens as u64)) " characters."
             }
             (kinds(errors))
             (breakdown(errors))

@@ -46,7 +46,7 @@
     return states;
   }
 
-  async function show({ symbols, breaks, tokens, surprise, guesses, guessed, probabilities, cells }) {
+  async function show({ symbols, breaks, tokens, surprise, guesses, guessed, probabilities, cells, features }) {
     [tokens, surprise, guessed, probabilities] = await Promise.all([
       words(tokens), inflate(surprise), words(guessed), inflate(probabilities),
     ]);
@@ -54,6 +54,7 @@
     const layer = find("layer"), cell = find("cell"), page = find("page"), strip = find("strip");
     const isBreak = new Set(breaks);
     let states = new Float32Array(0); // of the cell that is picked
+    let holds = new Uint8Array(0); // of the feature that the cell was picked for: where it holds
     let nodes = []; // one for each character that is shown
     let current = 0; // the character that is read out
     let asked = 0; // counts picks, so that only the last one is drawn
@@ -75,7 +76,7 @@
       const from = start();
       nodes.forEach((node, at) => {
         const value = strength(from + at);
-        node.firstChild.className = value < 0 ? "cold" : "hot";
+        node.firstChild.className = (value < 0 ? "cold" : "hot") + (holds[from + at] ? " holds" : "");
         node.firstChild.style.setProperty("--a", Math.round(100 * Math.abs(value)));
       });
       paintStrip();
@@ -164,13 +165,16 @@
     }
 
     // Picks a cell and colours the text; `clicked` is when the reader asked for it.
-    async function pick(layerNumber, cellNumber, clicked) {
+    async function pick(layerNumber, cellNumber, clicked, feature) {
       const ask = ++asked;
       const packed = cells.layers[layerNumber]?.[cellNumber];
       if (!packed) return;
       const unpacked = await unpack(packed, cells.steps);
+      const marked = features[feature] ? await inflate(features[feature]) : new Uint8Array(0);
       if (ask !== asked) return;
-      states = unpacked;
+      [states, holds] = [unpacked, marked];
+      find("holds").hidden = !features[feature];
+      find("holds").lastChild.textContent = feature ?? "";
       layer.value = layerNumber;
       cell.max = cells.layers[layerNumber].length - 1;
       if (cell.valueAsNumber !== cellNumber) cell.value = cellNumber;
@@ -191,7 +195,7 @@
     for (const button of document.querySelectorAll("button[data-cell]")) {
       button.addEventListener("click", (event) => {
         document.querySelector('input[name="colour"][value="cell"]').checked = true;
-        pick(Number(button.dataset.layer), Number(button.dataset.cell), event.timeStamp);
+        pick(Number(button.dataset.layer), Number(button.dataset.cell), event.timeStamp, button.dataset.feature);
       });
     }
     for (const input of document.querySelectorAll('input[name="colour"]')) input.addEventListener("change", paint);
@@ -227,7 +231,7 @@
     find("guesses").checked = matchMedia("(min-width: 700px)").matches;
     showGuesses();
     turn();
-    await pick(Number(viewer.dataset.layer), Number(viewer.dataset.cell));
+    await pick(Number(viewer.dataset.layer), Number(viewer.dataset.cell), undefined, viewer.dataset.feature);
     viewer.dataset.ready = "";
   }
 })();

@@ -20,6 +20,7 @@ mod man;
 mod novelty;
 mod prepare;
 mod recipes;
+mod report;
 mod runs;
 mod source;
 mod train;
@@ -75,6 +76,7 @@ enum Command {
     Runs(runs::Arguments),
     Recipes(recipes::Arguments),
     Evaluate(evaluate::Arguments),
+    Report(report::Arguments),
     Novelty(novelty::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
@@ -126,6 +128,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Runs(arguments) => runs::run(&session, &arguments),
         Command::Recipes(arguments) => recipes::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&session, &arguments),
+        Command::Report(arguments) => report::run(&session, &arguments),
         Command::Novelty(arguments) => novelty::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
         Command::Import(arguments) => import::run(&session, &arguments),

@@ -117,7 +117,12 @@ pub fn run(session: &Session, mut arguments: Arguments) -> Result<()> {
         format!("scrimshaw --model {} --length {LENGTH} --temperature {TEMPERATURE} --seed {seed}", model.display());
     progress.say(&format!("\n{command}\n"));
     sample(&model, seed, &mut output::write)?;
-    output::line("")
+    output::line("")?;
+    let (carve, run) = (crate::name::name(), outcome.run.file_name().unwrap_or_default().display());
+    progress.say(&format!(
+        "\n{carve} report --dataset {name} --run {run}   makes a page of how it went and what it has learned"
+    ));
+    Ok(())
 }
 
 /// Sets the split of a text of the user's own, unless it is given or the text is small.

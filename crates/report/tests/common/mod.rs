@@ -151,6 +151,7 @@ pub fn analysis(text: &str, sizes: &[usize]) -> Analysis {
             surprise: (0..tokens.len()).map(|at| if at == 0 { 0.0 } else { (at % 7) as f32 }).collect(),
             guesses: guesses.collect(),
             layers: sizes.iter().map(|size| layer(*size)).collect(),
+            features: vec![],
             symbols: symbols.clone(),
             tokens,
         },
