@@ -35,7 +35,7 @@ impl Browser {
             Err(_) => return None,
         };
         let mut lines = BufReader::new(process.stdout.take().expect("its stdout")).lines().map_while(Result::ok);
-        let said = lines.find_map(|line| Some(line.split_once("on port ")?.1.trim_end_matches('.').to_owned()));
+        let said = lines.find_map(|line| Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').to_owned()));
         let port = said.expect("chromedriver says on which port it listens");
         // Nobody reads what else it says, and it must not block.
         std::thread::spawn(move || lines.for_each(drop));
@@ -62,8 +62,13 @@ impl Browser {
         self.driver.as_ref().expect("a session")
     }
 
-    /// Opens a file, and waits until its script has drawn the passage.
+    /// Opens a file, and waits until its script has drawn the passage. The logs begin with it: the browser's own first page
+    /// is forgotten.
     pub fn open(&self, page: &Path) {
+        self.runtime.block_on(self.driver().goto("about:blank")).expect("an empty page");
+        for log in ["browser", "performance"] {
+            self.log(log);
+        }
         let url = format!("file://{}", page.display());
         self.runtime.block_on(self.driver().goto(url)).expect("the page");
         self.wait("document.getElementById('viewer').dataset.ready === ''");

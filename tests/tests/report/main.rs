@@ -200,7 +200,7 @@ fn runs_that_lack_something_are_reported_with_what_they_have() {
         ("no samples", &["progress.jsonl", "samples"], "kept no samples"),
         ("an older version", &["steps.jsonl", "times.jsonl"], "Loss over steps"),
         ("no evaluation", &["metrics.jsonl", "best.json"], "recorded no evaluation"),
-        ("no shards", &["../../shards"], "not prepared"),
+        ("no shards", &["../../shards"], "nothing is prepared"),
     ];
     for (what, removed, said) in cases {
         for name in removed {
