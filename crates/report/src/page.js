@@ -64,8 +64,8 @@
     const colour = () => document.querySelector('input[name="colour"]:checked').value;
 
     // A character's strength, from -1 to 1, by what the reader colours by.
-    function strength(at) {
-      switch (colour()) {
+    function strength(at, by) {
+      switch (by) {
         case "cell": return at < states.length ? states[at] : 0;
         case "surprise": return Math.min(1, surprise[at] / PARTS_OF_A_BIT / MOST_BITS);
         default: return 0;
@@ -73,9 +73,9 @@
     }
 
     function paint() {
-      const from = start();
+      const from = start(), by = colour();
       nodes.forEach((node, at) => {
-        const value = strength(from + at);
+        const value = strength(from + at, by);
         node.firstChild.className = (value < 0 ? "cold" : "hot") + (holds[from + at] ? " holds" : "");
         node.firstChild.style.setProperty("--a", Math.round(100 * Math.abs(value)));
       });
@@ -85,7 +85,7 @@
     // The whole passage in one line, with the part that is shown marked.
     function paintStrip() {
       const width = (strip.width = Math.max(1, strip.clientWidth)), height = strip.height;
-      const brush = strip.getContext("2d"), style = getComputedStyle(strip);
+      const brush = strip.getContext("2d"), style = getComputedStyle(strip), by = colour();
       const ink = (name) => getComputedStyle(document.querySelector(`.ink-${name}`)).borderBottomColor;
       const cold = ink("cold"), hot = ink("hot");
       brush.clearRect(0, 0, width, height);
@@ -93,7 +93,7 @@
         const from = Math.floor((across * tokens.length) / width);
         const to = Math.max(from + 1, Math.floor(((across + 1) * tokens.length) / width));
         let sum = 0;
-        for (let at = from; at < to; at++) sum += strength(at);
+        for (let at = from; at < to; at++) sum += strength(at, by);
         const mean = sum / (to - from);
         brush.globalAlpha = Math.abs(mean);
         brush.fillStyle = mean < 0 ? cold : hot;
