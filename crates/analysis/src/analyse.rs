@@ -109,32 +109,13 @@ pub fn analyse(config: &AnalysisConfig, observer: &mut dyn Observer) -> Result<A
         .collect();
     let features = follow(&values, trained.layers(), untrained.layers(), &scoring);
 
-    let passage = match &text {
-        Some((name, text)) => {
-            let text = &text[..shown.min(text.len())];
-            let mut predictions = Predictions::new(text, shown);
-            let mut cells = States::new(&card.size, text.len());
-            run(
-                network,
-                text,
-                streams,
-                &mut progress(observer, "reading the text to show", text.len()),
-                &mut |step| {
-                    predictions.add(text, step.position, step.logits);
-                    cells.add(&step);
-                },
-            )?;
-            passage(name.clone(), card, text, predictions, &cells)
-        }
-        None => {
-            let text = &tokens[..shown.min(tokens.len())];
-            let source = first_of(&held_out.source, text.len(), tokens.len(), card);
-            let guesses = std::mem::take(&mut predictions.guesses);
-            let mut of_passage = Predictions::new(text, 0);
-            of_passage.nats.copy_from_slice(&predictions.nats[..text.len()]);
-            of_passage.guesses = guesses;
-            passage(source, card, text, of_passage, &trained)
-        }
+    let passage = if let Some((name, text)) = &text {
+        let text = &text[..shown.min(text.len())];
+        let (predictions, cells) = read_alone(network, text, streams, observer)?;
+        passage(name.clone(), card, text, &predictions, &cells)
+    } else {
+        let text = &tokens[..shown.min(tokens.len())];
+        passage(first_of(&held_out.source, text.len(), tokens.len(), card), card, text, &predictions, &trained)
     };
     let errors = errors(&pairing, &held_out, &predictions, config.limits.training, observer)?;
     let copied = config.sample.map(|sample| copied(&pairing, sample, observer)).transpose()?;
@@ -153,7 +134,24 @@ fn values(vocabulary: &Vocabulary, tokens: &[u32]) -> Vec<(Feature, std::result:
     Feature::ALL.map(|feature| (feature, values(feature))).into()
 }
 
-fn passage(source: String, card: &ModelCard, text: &[u32], predictions: Predictions, cells: &States) -> Passage {
+/// What a network makes of a text that is shown, and of nothing else.
+fn read_alone(
+    network: &CharLstm,
+    text: &[u32],
+    streams: usize,
+    observer: &mut dyn Observer,
+) -> Result<(Predictions, States)> {
+    let mut predictions = Predictions::new(text, text.len());
+    let mut cells = States::new(network.size(), text.len());
+    run(network, text, streams, &mut progress(observer, "reading the text to show", text.len()), &mut |step| {
+        predictions.add(text, step.position, step.logits);
+        cells.add(&step);
+    })?;
+    Ok((predictions, cells))
+}
+
+/// What is shown of `text`, which is the start of what was read.
+fn passage(source: String, card: &ModelCard, text: &[u32], predictions: &Predictions, cells: &States) -> Passage {
     let symbols = (0..card.vocabulary.len() as u32).map(|token| card.vocabulary.shown(token)).collect();
     let bits = |&nats: &f64| (nats / std::f64::consts::LN_2) as f32;
     let is_there = |values: &Vec<u8>| values.iter().any(|value| *value > 0);
@@ -165,8 +163,8 @@ fn passage(source: String, card: &ModelCard, text: &[u32], predictions: Predicti
         source,
         tokens: text.to_vec(),
         symbols,
-        surprise: predictions.nats.iter().map(bits).collect(),
-        guesses: predictions.guesses,
+        surprise: predictions.nats[..text.len()].iter().map(bits).collect(),
+        guesses: predictions.guesses.clone(),
         layers: cells.first(text.len()),
         features,
     }

@@ -240,7 +240,7 @@ mod tests {
     /// A cell that is right at nine of ten tokens, in another way in each half.
     fn good(place: usize) -> i8 {
         let follows = (place / 10 % 2) as i8;
-        if (place + place / 200) % 10 == 0 { 1 - follows } else { follows }
+        if (place + place / 200).is_multiple_of(10) { 1 - follows } else { follows }
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl<'s> Cell<'s> {
         Self { states, counts, sums }
     }
 
-    /// The area under the ROC curve: Mann and Whitney's U over the number of pairs (Hanley and McNeil 1982).
+    /// The area under the ROC curve: Mann and Whitney's U over the number of pairs.
     fn auc(&self, signal: &Signal) -> f64 {
         let mut positive = [0_u32; 256];
         for &place in &signal.positive {
@@ -184,11 +184,11 @@ mod tests {
         let depths: Vec<u8> = noise(time, 3).map(|number| (number % 256) as u8).collect();
         let signals = [Signal::new(Measure::Auc, &values), Signal::new(Measure::Correlation, &depths)];
         let found = scores(&layer, start, &signals);
-        for cell in 0..size {
+        for (cell, (auc, correlation)) in found[0].iter().zip(&found[1]).enumerate() {
             let states: Vec<i8> = (start..start + time).map(|place| layer.states[place * size + cell]).collect();
-            assert!((found[0][cell] + 0.5 - naive_auc(&states, &values)).abs() < 1e-12, "AUC of cell {cell}");
+            assert!((auc + 0.5 - naive_auc(&states, &values)).abs() < 1e-12, "AUC of cell {cell}");
             let expected = if cell == 0 { 0.0 } else { naive_correlation(&states, &depths) };
-            assert!((found[1][cell] - expected).abs() < 1e-12, "r of cell {cell}");
+            assert!((correlation - expected).abs() < 1e-12, "r of cell {cell}");
         }
     }
 

@@ -10,15 +10,14 @@ use corpus::Split;
 use corpus::prepare::{Options, prepare};
 use tempfile::TempDir;
 use trainer::recipe::Request;
-use trainer::{
-    DeviceName, EvaluateConfig, NewRun, Observer, Protocol, RunName, Silent, TrainConfig, evaluate, train,
-};
+use trainer::{DeviceName, EvaluateConfig, NewRun, Observer, Protocol, RunName, Silent, TrainConfig, evaluate, train};
 
 /// Characters of the text.
 const LENGTH: usize = 120_000;
 
-/// Random letters with quotes of random length. The letters inside are those outside: only who remembers the quote knows that
-/// another one comes soon, because a quote is shorter than what lies between two.
+/// Random letters with quotes of random length. After each letter inside, the quote ends with a chance of 1 in 8; after each
+/// letter outside, the next one begins with a chance of 1 in 40. The letters and the marks are the same: only a network that
+/// remembers where it is predicts the marks well.
 fn quotes() -> String {
     let mut seed = 7_u64;
     let mut below = |limit: u64| {
@@ -28,8 +27,13 @@ fn quotes() -> String {
     };
     let mut text = String::new();
     while text.len() < LENGTH {
-        for length in [20 + below(30), 5 + below(10)] {
-            text.extend((0..length).map(|_| char::from(b'a' + below(4) as u8)));
+        for one_in in [40, 8] {
+            loop {
+                text.push(char::from(b'a' + below(4) as u8));
+                if below(one_in) == 0 {
+                    break;
+                }
+            }
             text.push('"');
         }
     }
@@ -95,7 +99,7 @@ fn place() -> &'static Place {
         let place = Place(tempfile::tempdir().unwrap());
         place.prepare("quotes", &quotes(), "80/20");
         let recipe = ["model.hidden=16", "streams.time=64", "optimizer.learning_rate=0.02"];
-        place.train("quotes", 8, &recipe);
+        place.train("quotes", 12, &recipe);
         place
     })
 }
@@ -106,7 +110,7 @@ fn a_cell_that_follows_the_quotes_is_found() {
     let quotes = &found.features[Feature::ALL.iter().position(|feature| *feature == Feature::InsideQuotes).unwrap()];
     assert_eq!(quotes.feature, Feature::InsideQuotes);
     assert!(quotes.best[0].score >= 0.95 && quotes.found, "{quotes:?}");
-    assert!(quotes.untrained < 0.9 && quotes.random < 0.8, "{quotes:?}");
+    assert!(quotes.untrained < 0.7 && quotes.random < 0.9, "{quotes:?}");
     // Nothing else is in this text.
     for other in found.features.iter().filter(|other| other.feature != Feature::InsideQuotes) {
         let is_possible = matches!(other.feature, Feature::PositionInWord | Feature::PositionInLine);
@@ -122,7 +126,7 @@ fn the_passage_shows_each_token_with_what_the_network_made_of_it() {
     assert_eq!(shown, quotes()[LENGTH * 8 / 10..][..100]);
     assert_eq!([passage.surprise.len(), passage.guesses.len()], [100, 100]);
     assert_eq!((passage.layers[0].size, passage.layers[0].states.len()), (16, 1600));
-    assert_eq!(passage.surprise[0], 0.0);
+    assert_eq!(passage.surprise[0].to_bits(), 0, "nothing predicts the first token");
     for (place, guesses) in passage.guesses.iter().enumerate() {
         assert_eq!(guesses.len(), 5);
         assert!(guesses.is_sorted_by(|one, other| one.probability >= other.probability));
@@ -200,7 +204,7 @@ fn a_text_of_ones_own_is_shown_and_the_rest_stays() {
     let inside = own.passage.features.iter().find(|values| values.feature == Feature::InsideQuotes).unwrap();
     assert_eq!(inside.values, [0, 0, 1, 1, 1, 0, 0]);
     let held_out = analyse(&place.config("quotes"), &mut Silent).unwrap();
-    assert_eq!(own.errors.nats, held_out.errors.nats);
+    assert_eq!(own.errors.nats.to_bits(), held_out.errors.nats.to_bits());
     assert_eq!(own.features[0].best, held_out.features[0].best);
 }
 
@@ -209,7 +213,9 @@ fn files_without_a_text_are_refused() {
     let place = place();
     fs::write(place.path("empty.txt"), "").unwrap();
     fs::write(place.path("bytes.txt"), b"ab\xff").unwrap();
-    for (name, part) in [("empty.txt", "empty.txt has 0 characters"), ("bytes.txt", "cannot read"), ("no.txt", "no.txt")] {
+    for (name, part) in
+        [("empty.txt", "empty.txt has 0 characters"), ("bytes.txt", "cannot read"), ("no.txt", "no.txt")]
+    {
         let config = AnalysisConfig { text: Some(place.path(name)), ..place.config("quotes") };
         let error = analyse(&config, &mut Silent).unwrap_err();
         assert!(error.to_string().contains(part) && error.exit_code() == 3, "{error}");
@@ -220,7 +226,7 @@ fn files_without_a_text_are_refused() {
 fn a_text_of_which_nothing_is_held_out_is_said_to_be() {
     let place = Place(tempfile::tempdir().unwrap());
     place.prepare("small", &quotes()[..3000], "100");
-    place.train("small", 1, &["model.hidden=4", "streams.time=20", "batch=4"]);
+    place.train("small", 1, &["model.hidden=4", "streams.time=20", "batch=4", "optimizer.learning_rate=0.01"]);
     let mut config = place.config("small");
     config.limits.measured = 2500;
     config.sample = Some(SampleConfig { length: 50, temperature: 1.0, seed: 1 });

@@ -50,13 +50,13 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         }
         let corpus = cause.downcast_ref::<corpus::Error>().map(corpus::Error::exit_code);
         let trainer = || cause.downcast_ref::<trainer::Error>().map(trainer::Error::exit_code);
+        let analysis = || cause.downcast_ref::<analysis::Error>().map(analysis::Error::exit_code);
         let export = || cause.downcast_ref::<onnx_export::Error>().map(onnx_export::Error::exit_code);
         let report = || {
             let error = cause.downcast_ref::<report::Error>()?;
             Some(if matches!(error, report::Error::Data(_)) { 1 } else { exit::CANNOT_WRITE })
         };
-        let analysis = || cause.downcast_ref::<analysis::Error>().map(analysis::Error::exit_code);
-        corpus.or_else(trainer).or_else(export).or_else(analysis).or_else(report)
+        corpus.or_else(trainer).or_else(analysis).or_else(export).or_else(report)
     };
     error.chain().find_map(code).unwrap_or(1)
 }

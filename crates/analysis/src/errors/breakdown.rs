@@ -199,14 +199,14 @@ mod tests {
         assert_eq!(tenths.len(), tokens.len());
         let mut whole = String::from(".");
         // One position at a time: all others are right.
-        for position in 1..tokens.len() {
+        for (position, tenths) in tenths.into_iter().enumerate().skip(1) {
             let mut predictions = Predictions::new(&tokens, 0);
-            let probability = f64::from(tenths[position]) / 10.0 + 0.05;
+            let probability = f64::from(tenths) / 10.0 + 0.05;
             predictions.nats[position] = -probability.ln();
             let found = breakdown(&kinds, &tokens, &predictions, &training, &words, &mut |_| ());
             let letters = ['n', 'm', 'r', 'w', 'p', 'b'];
             let cause = found.causes.iter().find(|cause| cause.errors > 0);
-            assert_eq!(found.errors, usize::from(tenths[position] < 5));
+            assert_eq!(found.errors, usize::from(tenths < 5));
             whole.push(cause.map_or('.', |cause| letters[cause.cause as usize]));
         }
         whole
@@ -243,7 +243,7 @@ mod tests {
         let found = breakdown(&kinds, tokens, &predictions, training, &words, &mut |_| ());
         let sum = |of: &dyn Fn(&CauseShare) -> f64| found.causes.iter().map(of).sum::<f64>();
         assert_eq!(found.errors + found.right, tokens.len() - 1);
-        assert_eq!(sum(&|cause| cause.errors as f64), found.errors as f64);
+        assert_eq!(found.causes.iter().map(|cause| cause.errors).sum::<usize>(), found.errors);
         assert!((sum(&|cause| cause.share) - 1.0).abs() < 1e-12);
         let whole = predictions.mean() * (tokens.len() - 1) as f64;
         assert!((sum(&|cause| cause.nats) + found.right_nats - whole).abs() < 1e-9 * whole);

@@ -162,7 +162,8 @@ mod tests {
         let text = |length: u64, salt: u64| -> Vec<u32> {
             (0..length).map(|place| ((place * place * 31 + place / 3 + salt) % 11 % 5) as u32).collect()
         };
-        let (training, tokens) = (text(500, 0), text(60, 7));
+        let training = text(500, 0);
+        let tokens = [&text(40, 7)[..], &training[100..120]].concat();
         let positions: Vec<usize> = (0..60).collect();
         let models = NGrams::new(&tokens, &positions, &training, 5, &mut |_| ());
         let mut seen_long = false;

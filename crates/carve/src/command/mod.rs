@@ -17,6 +17,7 @@ mod export;
 mod import;
 mod inspect;
 mod man;
+mod neurons;
 mod novelty;
 mod prepare;
 mod recipes;
@@ -78,6 +79,7 @@ enum Command {
     Evaluate(evaluate::Arguments),
     Report(report::Arguments),
     Novelty(novelty::Arguments),
+    Neurons(neurons::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
     Completions(completions::Arguments),
@@ -130,6 +132,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Evaluate(arguments) => evaluate::run(&session, &arguments),
         Command::Report(arguments) => report::run(&session, &arguments),
         Command::Novelty(arguments) => novelty::run(&session, &arguments),
+        Command::Neurons(arguments) => neurons::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
         Command::Import(arguments) => import::run(&session, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),
