@@ -73,7 +73,18 @@ fn results(run: &Path) -> Vec<(String, Vec<u8>)> {
     let last = format!("checkpoints/{:08}", steps(run));
     let files = ["model.safetensors", "training.safetensors", "card.json"].map(|file| format!("{last}/{file}"));
     let read = |file: String| (file.clone(), fs::read(run.join(&file)).unwrap());
-    files.into_iter().chain(["metrics.jsonl".into(), "best.json".into()]).map(read).collect()
+    let files = files.into_iter().chain(["metrics.jsonl".into(), "best.json".into()]).map(read);
+    files.chain([("progress.jsonl".into(), progress(run))]).collect()
+}
+
+/// The samples along the way, without the time at which they were taken.
+fn progress(run: &Path) -> Vec<u8> {
+    let text = fs::read_to_string(run.join("progress.jsonl")).unwrap();
+    let mut samples: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for sample in &mut samples {
+        assert!(sample.as_object_mut().unwrap().remove("elapsed").is_some(), "{sample}");
+    }
+    serde_json::to_vec(&samples).unwrap()
 }
 
 fn assert_same(found: &Path, expected: &Path) {
@@ -117,6 +128,34 @@ fn fifty_kills_change_no_bit() {
     assert_same(&killed, &undisturbed);
     let samples = |run: &str| place.files(&format!("tale/runs/{run}/samples"));
     assert_eq!(samples("killed"), samples("undisturbed"));
+}
+
+#[test]
+fn the_best_model_is_exported_and_not_the_last() {
+    let place = Workplace::new();
+    // What is held out is unlike the rest: validation gets worse from the first evaluation on.
+    let text = place.write("tale.txt", "ab".repeat(400) + &"aabbbaab".repeat(25));
+    let words = ["prepare", "--input", text.to_str().unwrap(), "--name", "tale", "--split", "80/20"];
+    place.carve(&words).success();
+    let sets = ["model.hidden=8", "model.layers=1", "batch=4", "streams.time=50", "optimizer.learning_rate=0.05"];
+    let more = ["evaluation.steps=2", "checkpoints.keep=100"];
+    let sets: Vec<&str> = sets.iter().chain(&more).flat_map(|set| ["--set", *set]).collect();
+    let words = [&["--recipe", "char-rnn", "--epochs", "3", "--sample-length", "0"], &sets[..]].concat();
+    let outcome = place.run(&mut trainer(&place, "run", &words)).success().outcome();
+    let run = folder(&place, "run");
+    let (best, last) = (outcome["checkpoint"].as_str().unwrap(), run.join(format!("checkpoints/{:08}", steps(&run))));
+    assert_ne!(Path::new(best), last, "the test needs a best checkpoint that is not the last");
+    assert!(last.exists());
+    let export = |checkpoint: &str| {
+        let file = place.path("exported.onnx");
+        place.carve(&["export", "--checkpoint", checkpoint, "--output", file.to_str().unwrap()]).success();
+        fs::read(file).unwrap()
+    };
+    for model in [run.join("model.onnx"), place.path("tale/model.onnx")] {
+        let model = fs::read(model).unwrap();
+        assert!(model == export(best), "it holds the best weights");
+        assert!(model != export(last.to_str().unwrap()), "and not the last");
+    }
 }
 
 #[cfg(unix)]

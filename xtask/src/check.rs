@@ -97,6 +97,11 @@ const FIREWALL: &[Rule] = &[
         never: &[CANDLE, TRAINING, &["indicatif", "ctrlc", "bincode", "prost", "rten"]],
         surely: "ort",
     },
+    Rule {
+        package: "event-files",
+        never: &[CANDLE, TERMINAL, TRAINING, SAMPLING, &["ort", "rten", "model-card", "decoding", "serde"]],
+        surely: "prost",
+    },
     Rule { package: "carve", never: &[&["xtask"]], surely: "trainer" },
     Rule { package: "xtask", never: &[CANDLE, ONNX, TRAINING, SAMPLING, FOUNDATION], surely: "clap" },
 ];

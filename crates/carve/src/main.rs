@@ -12,6 +12,7 @@ mod interrupt;
 mod name;
 mod names;
 mod output;
+mod plot;
 mod progress;
 mod session;
 mod text;

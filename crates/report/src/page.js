@@ -146,6 +146,9 @@
       paint();
     }
 
+    // A character where a space has to be seen.
+    const label = (token) => (symbols[token] === " " ? "\u2423" : symbols[token]);
+
     // What is known of a character, in words.
     function read(at) {
       const before = nodes[current - start()];
@@ -154,12 +157,12 @@
       const node = nodes[at - start()];
       if (!node) return;
       node.classList.add("current");
-      const parts = [element("strong", symbols[tokens[at]])];
+      const parts = [element("strong", label(tokens[at]))];
       const state = at < states.length ? `state ${states[at] < 0 ? "\u2212" : "+"}${Math.abs(states[at]).toFixed(2)}` : "no state";
       parts.push(` ${state} \u00b7 ${(surprise[at] / PARTS_OF_A_BIT).toFixed(1)} bits of surprise \u00b7 next:`);
       for (let rank = 0; rank < guesses; rank++) {
         const share = Math.round(probabilities[at * guesses + rank] / 2.55);
-        parts.push(" ", element("strong", symbols[guessed[at * guesses + rank]]), `\u00a0${share}\u00a0%`);
+        parts.push(" ", element("strong", label(guessed[at * guesses + rank])), `\u00a0${share}\u00a0%`);
       }
       readout.replaceChildren(...parts);
     }

@@ -133,6 +133,8 @@ pub struct Announcement {
     pub seed: u64,
     /// The device: `cpu` or `cuda`.
     pub device: String,
+    /// Optimizer steps between two lines of `steps.jsonl`; 0 if there are none.
+    pub record_steps: usize,
     /// Optimizer steps that were taken before, if a run is resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumed_after: Option<usize>,

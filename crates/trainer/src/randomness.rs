@@ -18,6 +18,8 @@ pub enum Purpose {
     Dropout = 5,
     /// Which streams start from a zero state.
     Reset = 6,
+    /// The draws of the samples along the way, which are the same for all of them.
+    Progress = 7,
 }
 
 /// A seed for one purpose in one epoch: the first draw of `ChaCha8`'s stream of that number.

@@ -39,28 +39,56 @@ impl Samples<'_> {
         push(&format!("\n----- {title}, continuing {shown:?}\n"));
         for &temperature in &self.settings.temperatures {
             push(&format!("\n----- temperature {temperature}\n{shown}"));
-            let mut decoding = Decoding::new(Options { temperature, ..Options::default() })?;
-            let mut rng = Rng::seed(seed);
-            let mut decoder = Decoder::default();
-            let mut writer = Writer::new(self.network, self.context, excerpt);
-            for _ in 0..self.settings.length {
-                let next = writer.next(&mut decoding, &mut rng)?;
-                if Some(next) == self.vocabulary.boundary() {
-                    push(decoder.finish());
-                    push("\n");
-                } else {
-                    push(decoder.push(self.vocabulary, next));
-                }
-            }
-            push(decoder.finish());
+            let continuation = Continuation { prompt: excerpt, length: self.settings.length, temperature, seed };
+            continuation.write(self.network, self.vocabulary, self.context, &mut push)?;
             push("\n");
         }
         Ok(text)
     }
 }
 
+/// A text that a network continues.
+#[derive(Debug, Clone, Copy)]
+pub struct Continuation<'p> {
+    /// What is continued; not empty.
+    pub prompt: &'p [u32],
+    /// Tokens to write.
+    pub length: usize,
+    /// The sampling temperature.
+    pub temperature: f32,
+    /// The random seed.
+    pub seed: u64,
+}
+
+impl Continuation<'_> {
+    /// Continues the prompt and hands over each piece of text as it comes, a boundary between documents as a line break.
+    pub fn write(
+        &self,
+        network: &CharLstm,
+        vocabulary: &Vocabulary,
+        context: Context,
+        push: &mut dyn FnMut(&str),
+    ) -> Result<()> {
+        let mut decoding = Decoding::new(Options { temperature: self.temperature, ..Options::default() })?;
+        let mut rng = Rng::seed(self.seed);
+        let mut decoder = Decoder::default();
+        let mut writer = Writer::new(network, context, self.prompt);
+        for _ in 0..self.length {
+            let next = writer.next(&mut decoding, &mut rng)?;
+            if Some(next) == vocabulary.boundary() {
+                push(decoder.finish());
+                push("\n");
+            } else {
+                push(decoder.push(vocabulary, next));
+            }
+        }
+        push(decoder.finish());
+        Ok(())
+    }
+}
+
 /// The text of tokens, each boundary between documents as a line break.
-fn readable(vocabulary: &Vocabulary, ids: &[u32]) -> String {
+pub fn readable(vocabulary: &Vocabulary, ids: &[u32]) -> String {
     let documents = ids.split(|id| Some(*id) == vocabulary.boundary());
     documents.map(|document| vocabulary.decode(document)).collect::<Vec<_>>().join("\n")
 }

@@ -16,9 +16,9 @@ use crate::evaluation::{Protocol, STREAMS, measure};
 use crate::observer::{Announcement, Event, Observer};
 use crate::randomness::{Purpose, derive};
 use crate::recipe::{Cut, Recipe};
-use crate::records::{Best, LossKind, Metrics, Outcome, StepRecord, Times};
+use crate::records::{Best, LossKind, Metrics, Outcome, ProgressSample, StepRecord, Times};
 use crate::run::{RunConfig, RunFolder};
-use crate::samples::Samples;
+use crate::samples::{Continuation, Samples, readable};
 use crate::tasks::novelty;
 use crate::training::{Step, Training};
 use crate::{Error, Result, corpora, device};
@@ -28,6 +28,9 @@ const NOVELTY_LENGTH: usize = 2_000;
 
 /// Characters of a text that is searched for copies at the end of training: one second's work.
 const NOVELTY_LIMIT: usize = 20_000_000;
+
+/// The temperature of the samples along the way: low enough for words to show as soon as they are learned.
+const PROGRESS_TEMPERATURE: f32 = 0.5;
 
 /// What stays the same throughout a session.
 pub struct Session<'s> {
@@ -101,6 +104,7 @@ impl<'s> Session<'s> {
                 training.count_time(lap(&mut clock));
                 let times = interval.times(&training);
                 self.observer.observe(&Event::Evaluated { metrics: line, times, decides: line.decides() });
+                self.sample_progress(&training, reached, step, line.validation_loss)?;
                 // Samples and records come before the checkpoint: whatever is killed in between is trained, measured and
                 // sampled again, and the records are cut back to the checkpoint.
                 if self.samples_are_due(&training) {
@@ -112,10 +116,14 @@ impl<'s> Session<'s> {
                 self.checkpoint(&training, reached)?;
                 training.count_time(lap(&mut clock));
                 (interval, saved) = (Interval::new(&training), Instant::now());
-            } else if self.checkpoint_is_due(training.progress().step, saved) {
-                self.checkpoint(&training, reached)?;
+            } else {
+                self.sample_progress(&training, reached, step, None)?;
                 training.count_time(lap(&mut clock));
-                saved = Instant::now();
+                if self.checkpoint_is_due(training.progress().step, saved) {
+                    self.checkpoint(&training, reached)?;
+                    training.count_time(lap(&mut clock));
+                    saved = Instant::now();
+                }
             }
             if interrupted.load(Ordering::Relaxed) {
                 let checkpoint = self.checkpoint(&training, reached)?;
@@ -170,6 +178,7 @@ impl<'s> Session<'s> {
             steps_per_epoch: training.steps_per_epoch(),
             seed: self.config.seed,
             device: device::describe(self.device).into(),
+            record_steps: recipe.records.steps,
             resumed_after: Some(training.progress().step).filter(|step| *step > 0),
         };
         self.observer.observe(&Event::Started(&announcement));
@@ -213,6 +222,40 @@ impl<'s> Session<'s> {
             steps => progress.step / steps,
         };
         recipe.samples.every > 0 && evaluations.is_multiple_of(recipe.samples.every)
+    }
+
+    /// Records what the network writes now, if a sample along the way is due: whenever the number of steps has doubled, and
+    /// after the last step. Like all records it comes before the checkpoint of its step.
+    fn sample_progress(
+        &mut self,
+        training: &Training<'_>,
+        reached: Reached,
+        step: Step,
+        validation_loss: Option<f64>,
+    ) -> Result<()> {
+        let (length, progress) = (self.recipe().records.progress, training.progress());
+        if length == 0 || !(progress.step.is_power_of_two() || self.is_over(training, reached)) {
+            return Ok(());
+        }
+        let (vocabulary, prompt) = (self.corpus.vocabulary(), self.excerpt(0));
+        let seed = derive(self.config.seed, Purpose::Progress, 0);
+        let continuation = Continuation { prompt: &prompt, length, temperature: PROGRESS_TEMPERATURE, seed };
+        let mut text = String::new();
+        let mut push = |piece: &str| text.push_str(piece);
+        continuation.write(&training.result()?, vocabulary, self.recipe().context(), &mut push)?;
+        let sample = ProgressSample {
+            epoch: step.epoch,
+            step: progress.step,
+            loss: step.loss,
+            validation_loss,
+            elapsed: progress.elapsed,
+            temperature: PROGRESS_TEMPERATURE,
+            prompt: readable(vocabulary, &prompt),
+            text,
+        };
+        self.run.append_progress(&sample)?;
+        self.observer.observe(&Event::ProgressSample(&sample));
+        Ok(())
     }
 
     fn evaluate(&mut self, training: &mut Training<'_>, step: Step) -> Result<Metrics> {

@@ -3,7 +3,6 @@
 //! It needs a Python with torch and safetensors: the one that the variable `SCRIMSHAW_PYTHON` names, or `python3`.
 //! Without one the test says so and passes.
 
-use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -19,12 +18,12 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use trainer::import::{Description, import};
 
+#[path = "library/python.rs"]
+mod python;
+use python::python;
+
 /// Largest difference allowed between two logits.
 const TOLERANCE: f32 = 1e-5;
-
-/// Exits with 0 where both packages are there; it does not load them.
-const FINDS_BOTH: &str =
-    "import importlib.util as u, sys; sys.exit(not (u.find_spec('torch') and u.find_spec('safetensors')))";
 
 const IDS: [[u32; 4]; 2] = [[3, 1, 4, 1], [5, 0, 2, 6]];
 
@@ -146,20 +145,4 @@ fn scripts() -> Vec<String> {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/pytorch.md")).unwrap();
     let blocks = page.split("```python\n").skip(1).filter_map(|rest| rest.split_once("```"));
     blocks.map(|(script, _)| script.to_owned()).collect()
-}
-
-/// A Python that has torch and safetensors.
-fn python() -> Option<String> {
-    let named = env::var("SCRIMSHAW_PYTHON").ok();
-    let python = named.clone().unwrap_or_else(|| "python3".into());
-    let tried = Command::new(&python).args(["-c", FINDS_BOTH]).stderr(Stdio::null()).status();
-    let fits = tried.is_ok_and(|status| status.success());
-    assert!(fits || named.is_none(), "SCRIMSHAW_PYTHON is {python:?}, which has no torch and safetensors");
-    if !fits {
-        // Written past the test harness, which keeps what a passing test prints to itself.
-        let message =
-            format!("skipped: {python} has no torch and safetensors; name one that does in SCRIMSHAW_PYTHON\n");
-        std::io::stderr().write_all(message.as_bytes()).unwrap();
-    }
-    fits.then_some(python)
 }

@@ -18,7 +18,7 @@ use super::source::{Source, Text};
 use crate::artifacts::check_writable;
 use crate::failure::Failure;
 use crate::interrupt::Watch;
-use crate::progress::{Progress, TrainingProgress};
+use crate::progress::{LogFormat, Logs, Progress, TrainingProgress};
 use crate::session::Session;
 use crate::{names, output, values};
 
@@ -31,6 +31,7 @@ use crate::{names, output, values};
                         carve train letters.txt --time-budget 30m --set model.hidden=512\n  \
                         carve train towns.txt --lines --split 90/10 --split-by-document\n  \
                         carve train --dataset letters --resume\n  \
+                        carve train letters.txt --log tensorboard --log csv\n  \
                         carve train --device cuda --seed 7 --run on-the-gpu")]
 pub struct Arguments {
     #[command(flatten)]
@@ -65,6 +66,10 @@ pub struct Arguments {
     /// Characters to sample at each temperature during training, instead of the recipe's number; 0 for none.
     #[arg(long, value_name = "N")]
     sample_length: Option<usize>,
+    /// Also log the training in the run's folder, for other programs. Repeatable. With --resume, a log is completed from the
+    /// run's own records.
+    #[arg(long = "log", value_name = "FORMAT", value_enum)]
+    logs: Vec<LogFormat>,
     /// Print one JSON object per event on stdout, and one about the outcome at the end.
     #[arg(long)]
     json: bool,
@@ -89,9 +94,13 @@ pub fn run(session: &Session, mut arguments: Arguments) -> Result<()> {
     if let Some(text) = text {
         text.prepare(session, session.artifacts.shards(&name), &mut progress, &watch)?;
     }
-    let outcome = train(&config, &mut TrainingProgress::new(&mut progress, arguments.json), watch.flag())?;
+    let mut logs = Logs::new(TrainingProgress::new(&mut progress, arguments.json), &arguments.logs);
+    let outcome = train(&config, &mut logs, watch.flag());
+    let unlogged = logs.failure();
+    let outcome = outcome?;
     progress.clear();
     watch.check()?;
+    progress.plot(&outcome.run);
     if let Some(loss) = outcome.best_loss {
         let (bits, decides) = (loss / std::f64::consts::LN_2, outcome.decides.name());
         progress.say(&format!("best {decides} loss: {loss:.4} nats, {bits:.4} bits per character"));
@@ -111,7 +120,8 @@ pub fn run(session: &Session, mut arguments: Arguments) -> Result<()> {
         object["model"] = json!(model);
         object["is_best"] = is_best.into();
         object["text"] = text.into();
-        return output::line(&object.to_string());
+        output::line(&object.to_string())?;
+        return check_logged(unlogged, &name, &outcome);
     }
     let command =
         format!("scrimshaw --model {} --length {LENGTH} --temperature {TEMPERATURE} --seed {seed}", model.display());
@@ -122,7 +132,18 @@ pub fn run(session: &Session, mut arguments: Arguments) -> Result<()> {
     progress.say(&format!(
         "\n{carve} report --dataset {name} --run {run}   makes a page of how it went and what it has learned"
     ));
-    Ok(())
+    check_logged(unlogged, &name, &outcome)
+}
+
+/// Fails if a log could not be written.
+fn check_logged(unlogged: Option<anyhow::Error>, name: &str, outcome: &Outcome) -> Result<()> {
+    let Some(error) = unlogged else { return Ok(()) };
+    let (carve, run) = (crate::name::name(), outcome.run.file_name().unwrap_or_default().display().to_string());
+    Err(Failure::CannotWrite(format!(
+        "{error:#}\nThe run is complete without that log. {carve} train --dataset {name} --run {run} --resume --log FORMAT \
+         writes it from the run's records"
+    ))
+    .into())
 }
 
 /// Sets the split of a text of the user's own, unless it is given or the text is small.

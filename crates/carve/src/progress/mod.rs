@@ -1,14 +1,21 @@
 //! What a person sees of work in progress: a bar where stderr is a terminal, otherwise plain lines, with one at least
 //! every half a minute. `--quiet` shows nothing. Everything goes to stderr.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, stderr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use terminal_size::{Width, terminal_size_of};
+use trainer::runs::{metrics, steps};
 
+use crate::plot;
+
+mod logs;
 mod numbers;
 mod training;
 
+pub use logs::{LogFormat, Logs};
 pub use numbers::{seconds, thousands};
 pub use training::TrainingProgress;
 
@@ -36,7 +43,7 @@ pub struct Progress {
 impl Progress {
     /// Nothing with `quiet`, otherwise what suits stderr.
     pub fn new(quiet: bool) -> Self {
-        let style = match (quiet, std::io::stderr().is_terminal()) {
+        let style = match (quiet, stderr().is_terminal()) {
             (true, _) => Style::Quiet,
             (false, true) => Style::Bar,
             (false, false) => Style::Lines,
@@ -67,6 +74,18 @@ impl Progress {
     pub fn count(&mut self, task: &str, done: u64, total: Option<u64>) {
         let template = if total.is_some() { "{msg} {wide_bar} {percent}% {eta} left" } else { "{msg} {human_pos}" };
         self.show(task, done, total, template, |count| thousands(count as f64));
+    }
+
+    /// Shows the losses of a run as a plot, where stderr is a terminal.
+    pub fn plot(&mut self, run: &Path) {
+        if self.style != Style::Bar {
+            return;
+        }
+        let Some((Width(columns), _)) = terminal_size_of(stderr()) else { return };
+        let (steps, metrics) = (steps(run).unwrap_or_default(), metrics(run).unwrap_or_default());
+        if let Some(plot) = plot::losses(&steps, &metrics, columns.into()) {
+            self.say(&format!("\n{plot}"));
+        }
     }
 
     /// Takes the bar away.

@@ -43,6 +43,11 @@ impl<'p> TrainingProgress<'p> {
         Self { progress, json, epochs: None, started: None, told_at: [None; 2] }
     }
 
+    /// Writes a line for people.
+    pub fn say(&mut self, line: &str) {
+        self.progress.say(line);
+    }
+
     fn print(&mut self, event: &Event<'_>) {
         let frequent = match event {
             Event::Step(_) => Some(0),
@@ -191,6 +196,7 @@ mod tests {
             steps_per_epoch: 5,
             seed: 7,
             device: "cpu".into(),
+            record_steps: 10,
             resumed_after: Some(5),
         };
         training.observe(&Event::Started(&announcement));

@@ -206,6 +206,7 @@ impl Recipe {
             ("samples.length", self.samples.length),
             ("samples.every", self.samples.every),
             ("records.steps", self.records.steps),
+            ("records.progress", self.records.progress),
         ];
         for (field, value) in at_least_zero {
             whole(field, value, 0)?;

@@ -289,14 +289,22 @@ pub struct RecordSettings {
     /// Optimizer steps between two lines of `steps.jsonl`; 0 for none.
     #[serde(default = "record_steps")]
     pub steps: usize,
+    /// Characters of each sample in `progress.jsonl`, which is taken after steps 1, 2, 4, 8 and so on, and after the last
+    /// one; 0 for none.
+    #[serde(default = "record_progress")]
+    pub progress: usize,
 }
 
 impl Default for RecordSettings {
     fn default() -> Self {
-        Self { steps: record_steps() }
+        Self { steps: record_steps(), progress: record_progress() }
     }
 }
 
 fn record_steps() -> usize {
     10
+}
+
+fn record_progress() -> usize {
+    200
 }

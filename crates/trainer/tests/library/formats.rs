@@ -39,6 +39,7 @@ fn a_run_of_5d3690c_resumes_and_ends_as_it_ended_then() {
         device: DeviceName::Cpu,
         ..Resume::default()
     };
+    assert!(runs::progress(&run).unwrap().is_empty(), "no samples were taken along the way then");
     let mut recorder = Recorder::default();
     let outcome = go_on(resume, &mut recorder).unwrap();
     assert_eq!(recorder.of("started")[0]["resumed_after"], 24);

@@ -44,6 +44,9 @@ fn an_interrupted_run_ends_as_an_undisturbed_one() {
     assert_ne!(later, last);
     let mut file = fs::OpenOptions::new().append(true).open(run.join("steps.jsonl")).unwrap();
     write!(file, "{later}\n{}", &later[..20]).unwrap();
+    let samples = fs::read_to_string(run.join("progress.jsonl")).unwrap();
+    let later = samples.lines().last().unwrap().replace("\"step\":16", "\"step\":32");
+    fs::write(run.join("progress.jsonl"), format!("{samples}{later}\n{}", &later[..20])).unwrap();
 
     let mut recorder = Recorder::default();
     go_on(place.resume("stopped"), &mut recorder).unwrap();
@@ -65,7 +68,7 @@ fn a_kill_right_after_a_checkpoint_loses_no_line() {
     let killed = catch_unwind(AssertUnwindSafe(|| start(new, &mut recorder)));
     assert!(killed.is_err(), "it has to end right after the checkpoint");
     go_on(place.resume("killed"), &mut Silent).unwrap();
-    for file in ["times.jsonl", "metrics.jsonl", "steps.jsonl"] {
+    for file in ["times.jsonl", "metrics.jsonl", "steps.jsonl", "progress.jsonl"] {
         let column = |run: &str| column(&place.runs().join(run).join(file), "step");
         assert_eq!(column("killed"), column("undisturbed"), "{file}");
     }

@@ -200,5 +200,11 @@ pub fn results(run: &Path) -> Vec<(String, Vec<u8>)> {
     let last = files.pop().unwrap();
     files.retain(|file| !file.starts_with("checkpoints"));
     files.extend(["model.safetensors", "training.safetensors", "card.json"].map(|file| format!("{last}/{file}")));
-    files.into_iter().map(|file| (file.clone(), fs::read(run.join(file)).unwrap())).collect()
+    let mut results: Vec<_> = files.into_iter().map(|file| (file.clone(), fs::read(run.join(file)).unwrap())).collect();
+    let mut progress = lines(&run.join("progress.jsonl"));
+    for sample in &mut progress {
+        sample.as_object_mut().unwrap().remove("elapsed").expect("all else is the same");
+    }
+    results.push(("progress.jsonl".into(), serde_json::to_vec(&progress).unwrap()));
+    results
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::AtomicBool;
 
 use trainer::recipe::Request;
-use trainer::{Error, NoveltyConfig, NoveltySource, RunName, Silent, TrainConfig, novelty, train};
+use trainer::{Error, NoveltyConfig, NoveltySource, RunName, Silent, TrainConfig, novelty, runs, train};
 
 use crate::support::{EVERYTHING, Place, Recorder, SMALL, column, lines, request, start, tale, weights};
 
@@ -27,9 +27,13 @@ fn events_come_in_order() {
     let request = request(&[SMALL, &["samples.every=1"]].concat(), 2);
     start(place.new_run("tale", "run", &request), &mut recorder).unwrap();
     let beginning = ["verifying the text", "started", "checkpoint"];
-    let epoch = ["step", "evaluating", "evaluated", "sample", "checkpoint"];
+    // Samples along the way after steps 1, 2, 4, and the last one, which is the sixth.
+    let steps = ["step", "progress_sample", "step", "progress_sample", "step"];
+    let epoch = ["evaluating", "evaluated", "sample", "checkpoint"];
+    let other =
+        ["step", "progress_sample", "step", "evaluating", "evaluated", "progress_sample", "sample", "checkpoint"];
     let end = ["sampling", "indexing the training text", "novelty", "finished"];
-    assert_eq!(recorder.order(), [&beginning[..], &epoch, &epoch, &end].concat());
+    assert_eq!(recorder.order(), [&beginning[..], &steps, &epoch, &other, &end].concat());
 
     let announcement = recorder.of("started")[0];
     assert_eq!(announcement["training_characters"], 720);
@@ -67,6 +71,35 @@ fn steps_are_told_and_recorded() {
             assert_eq!(line[field], step[field], "{field}");
         }
     }
+}
+
+#[test]
+fn the_same_prompt_is_continued_after_every_doubling_of_the_steps() {
+    let place = Place::with_tale();
+    let mut recorder = Recorder::default();
+    let sampling = ["records.progress=30", "optimizer.learning_rate=0.02"];
+    let outcome =
+        start(place.new_run("tale", "run", &request(&[SMALL, &sampling].concat(), 7)), &mut recorder).unwrap();
+    let samples = runs::progress(&outcome.run).unwrap();
+    let steps: Vec<usize> = samples.iter().map(|sample| sample.step).collect();
+    assert_eq!(steps, [1, 2, 4, 8, 16, 21], "and after the last");
+    assert!(samples.iter().all(|sample| sample.prompt == samples[0].prompt && sample.text.chars().count() == 30));
+    assert!(tale().contains(&samples[0].prompt) && samples[0].prompt.len() == 50, "{:?}", samples[0].prompt);
+    for pair in samples.windows(2) {
+        assert_ne!(pair[0].text, pair[1].text, "other weights write another text");
+        assert!(pair[0].elapsed < pair[1].elapsed);
+    }
+    let last = &samples[5];
+    assert_eq!((last.epoch, last.validation_loss), (7, outcome.metrics.unwrap().validation_loss));
+    assert!(last.loss < samples[0].loss, "{} after {}", last.loss, samples[0].loss);
+    let losses = column(&outcome.run.join("steps.jsonl"), "loss");
+    assert!(samples.iter().all(|sample| losses[sample.step - 1] == sample.loss), "{losses:?}");
+
+    let told: Vec<_> = recorder.of("progress_sample").iter().map(|event| event["text"].as_str().unwrap()).collect();
+    assert_eq!(told, samples.iter().map(|sample| sample.text.as_str()).collect::<Vec<_>>());
+
+    let without = place.train("without", &request(&[SMALL, &["records.progress=0"]].concat(), 1));
+    assert!(runs::progress(&without.run).unwrap().is_empty());
 }
 
 #[test]

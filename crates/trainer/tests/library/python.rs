@@ -1,0 +1,27 @@
+//! A Python with torch and safetensors: the one that the variable `SCRIMSHAW_PYTHON` names, or `python3`.
+
+use std::env;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Exits with 0 where both packages are there; it does not load them.
+const FINDS_BOTH: &str =
+    "import importlib.util as u, sys; sys.exit(not (u.find_spec('torch') and u.find_spec('safetensors')))";
+
+/// A Python that has torch and safetensors. Without one this says that the test is skipped; with `SCRIMSHAW_STRICT=1` that
+/// is a failure.
+pub fn python() -> Option<String> {
+    let named = env::var("SCRIMSHAW_PYTHON").ok();
+    let python = named.clone().unwrap_or_else(|| "python3".into());
+    let tried = Command::new(&python).args(["-c", FINDS_BOTH]).stderr(Stdio::null()).status();
+    let fits = tried.is_ok_and(|status| status.success());
+    assert!(fits || named.is_none(), "SCRIMSHAW_PYTHON is {python:?}, which has no torch and safetensors");
+    if !fits {
+        let message =
+            format!("skipped: {python} has no torch and safetensors; name one that does in SCRIMSHAW_PYTHON\n");
+        assert!(env::var_os("SCRIMSHAW_STRICT").is_none_or(|strict| strict != "1"), "{message}");
+        // Written past the test harness, which keeps what a passing test prints to itself.
+        std::io::stderr().write_all(message.as_bytes()).unwrap();
+    }
+    fits.then_some(python)
+}
