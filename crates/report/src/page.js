@@ -73,13 +73,13 @@
     }
 
     function paint() {
+      paintStrip(); // first: it asks for sizes, which are known until the text changes
       const from = start(), by = colour();
       nodes.forEach((node, at) => {
         const value = strength(from + at, by);
         node.firstChild.className = (value < 0 ? "cold" : "hot") + (holds[from + at] ? " holds" : "");
         node.firstChild.style.setProperty("--a", Math.round(100 * Math.abs(value)));
       });
-      paintStrip();
     }
 
     // The whole passage in one line, with the part that is shown marked.
