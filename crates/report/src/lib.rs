@@ -9,7 +9,7 @@
 //!
 //! **Plots** are inline SVG from the module `plot`. The loss curve of 330 points was drawn with the crates first: plotters 0.3.7
 //! makes 18.0 KB with colours and fonts fixed in every element, so that a dark page cannot restyle it; poloto 19.1.2 makes
-//! 9.5 KB with classes, but it has no logarithmic axis and no text alternative; charming 0.6 needs the script of ECharts, a
+//! 9.5 KB with classes, but it has no logarithmic axis and no text alternative; charming 0.6 needs the script of Apache's `ECharts`, a
 //! megabyte, or V8. Ours is 4 KB, follows the page's colours and carries its own description.
 //!
 //! **States** of all cells at all characters are in the file, each cell compressed on its own, so that the page unpacks only

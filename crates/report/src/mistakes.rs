@@ -143,12 +143,9 @@ fn words(words: &[SurprisingWord]) -> Markup {
 
 fn excerpt(word: &SurprisingWord) -> Markup {
     let (start, end) = (word.start, word.end);
-    match (word.excerpt.get(..start), word.excerpt.get(start..end), word.excerpt.get(end..)) {
-        (Some(before), Some(within), Some(after)) => {
-            html! { (escape::token(before)) mark { (escape::token(within)) } (escape::token(after)) }
-        }
-        _ => html! { (escape::token(&word.excerpt)) },
-    }
+    let parts = (word.excerpt.get(..start), word.excerpt.get(start..end), word.excerpt.get(end..));
+    let (Some(before), Some(within), Some(after)) = parts else { return html! { (escape::token(&word.excerpt)) } };
+    html! { (escape::token(before)) mark { (escape::token(within)) } (escape::token(after)) }
 }
 
 fn novelty(copied: &Copied) -> Markup {

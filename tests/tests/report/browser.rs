@@ -35,7 +35,8 @@ impl Browser {
             Err(_) => return None,
         };
         let mut lines = BufReader::new(process.stdout.take().expect("its stdout")).lines().map_while(Result::ok);
-        let said = lines.find_map(|line| Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').to_owned()));
+        let said =
+            lines.find_map(|line| Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').to_owned()));
         let port = said.expect("chromedriver says on which port it listens");
         // Nobody reads what else it says, and it must not block.
         std::thread::spawn(move || lines.for_each(drop));

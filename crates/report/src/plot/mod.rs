@@ -189,8 +189,8 @@ fn path(points: &[(f64, f64)], x: &Scale, y: &Scale) -> String {
     let mut path = String::new();
     // What a cut axis leaves out is not drawn along its edge.
     for (number, (across, up)) in points.iter().filter(|(_, up)| y.holds(*up)).enumerate() {
-        let letter = if number == 0 { 'M' } else { 'L' };
-        path.push_str(&format!("{letter}{} {}", place(x.place(*across)), place(y.place(*up))));
+        let letter = if number == 0 { "M" } else { "L" };
+        path.extend([letter.into(), place(x.place(*across)), " ".into(), place(y.place(*up))]);
     }
     if points.len() == 1 {
         // A round cap makes a dot of a line without length.

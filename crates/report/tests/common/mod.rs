@@ -73,6 +73,7 @@ pub fn sample(step: usize, prompt: &str, text: &str) -> ProgressSample {
 }
 
 /// An analysis of a text by a network of these layers. States and guesses follow the text in a made-up way.
+#[expect(clippy::too_many_lines, reason = "one field after another")]
 pub fn analysis(text: &str, sizes: &[usize]) -> Analysis {
     let vocabulary = Vocabulary::from_text(Unit::Char, text);
     let tokens = vocabulary.encode(text).unwrap();
@@ -91,7 +92,7 @@ pub fn analysis(text: &str, sizes: &[usize]) -> Analysis {
                 }
             }
             1 => (line as f32 / 35.0).tanh() * 2.0 - 1.0,
-            _ => ((at as f32 / (2.0 + cell as f32)).sin() + (tokens[at] as f32).sin()) / 2.0,
+            _ => f32::midpoint((at as f32 / (2.0 + cell as f32)).sin(), (tokens[at] as f32).sin()),
         }
     };
     let layer = |size: usize| LayerStates {
