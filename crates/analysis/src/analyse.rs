@@ -9,8 +9,8 @@ use model_card::{ModelCard, Unit, Vocabulary, counted};
 use trainer::observer::{Event, Observer};
 use trainer::{DeviceName, Pairing};
 
-use crate::cells::{States, follow, scoring, states};
-use crate::data::{Analysis, ErrorAnalysis, FeatureValues, Passage};
+use crate::cells::{States, UNTRAINED, follow, scoring, states};
+use crate::data::{Analysis, ErrorAnalysis, FeatureValues, LayerStates, Passage};
 use crate::detect::detect;
 use crate::errors::{Kinds, breakdown, confusion, count_in, kinds, surprising};
 use crate::gates::GateCounts;
@@ -37,7 +37,7 @@ pub struct AnalysisConfig {
     pub skip_unknown: bool,
     /// How much of a text is used.
     pub limits: Limits,
-    /// Random seed of the untrained network.
+    /// Random seed of the first untrained network; the others have the next ones.
     pub seed: u64,
     /// What to sample, to say how much of it is copied; `None` to leave that out.
     pub sample: Option<SampleConfig>,
@@ -50,7 +50,8 @@ pub struct Limits {
     pub shown: usize,
     /// Held-out tokens that errors are counted on.
     pub measured: usize,
-    /// Held-out tokens that cells are chosen and scored on: a byte each for every cell, twice.
+    /// Held-out tokens that cells are chosen and scored on: a byte each for every cell of the trained and of three
+    /// untrained networks.
     pub scored: usize,
     /// Tokens of the training text, its last ones, that n-grams and words are counted in.
     pub training: usize,
@@ -64,7 +65,7 @@ impl Default for Limits {
         Self {
             shown: 1000,
             measured: 150_000,
-            scored: 40_000,
+            scored: 20_000,
             training: 4_000_000,
             streams: trainer::evaluation::STREAMS,
         }
@@ -95,19 +96,20 @@ pub fn analyse(config: &AnalysisConfig, observer: &mut dyn Observer) -> Result<A
         gates.iter_mut().zip(step.gates()).for_each(|(counts, gates)| counts.add(gates));
     })?;
 
-    let newcomer = CharLstm::init(&card.size, config.seed, network.device())?;
-    let untrained = states(
-        &newcomer,
-        &tokens[..scored],
-        streams,
-        &mut progress(observer, "reading it with an untrained network", scored),
-    )?;
+    let mut untrained = vec![];
+    for place in 0..UNTRAINED {
+        let network = CharLstm::init(&card.size, config.seed.wrapping_add(place), network.device())?;
+        let mut report = progress(observer, "reading it with untrained networks", UNTRAINED as usize * scored);
+        let mut report = |done| report(place as usize * scored + done);
+        untrained.push(states(&network, &tokens[..scored], streams, &mut report)?);
+    }
+    let untrained: Vec<&[LayerStates]> = untrained.iter().map(States::layers).collect();
     let scoring = scoring(first_of(&held_out.source, scored, tokens.len(), card), scored);
     let values: Vec<_> = values(&card.vocabulary, tokens)
         .into_iter()
         .map(|(feature, values)| (feature, values.map(|values| values[..scored].to_vec())))
         .collect();
-    let features = follow(&values, trained.layers(), untrained.layers(), &scoring);
+    let features = follow(&values, trained.layers(), &untrained, &scoring);
 
     let passage = if let Some((name, text)) = &text {
         let text = &text[..shown.min(text.len())];

@@ -1,4 +1,4 @@
-//! The cells that follow a feature best, beside a cell chosen at random and an untrained network.
+//! The cells that follow a feature best, beside a cell chosen at random and untrained networks.
 //!
 //! The text is cut into halves. The best cells are chosen on the first half and scored on the second, so that a cell that fits
 //! the first half by chance does not count. The bar that a found cell has to clear is explained in docs/cells.md.
@@ -21,7 +21,10 @@ pub const LEAST_AUC: f32 = 0.8;
 pub const LEAST_CORRELATION: f32 = 0.5;
 
 /// How far a found cell is above the untrained network at least, as a share of what is left to a perfect score.
-pub const MARGIN: f32 = 0.25;
+pub const MARGIN: f32 = 0.5;
+
+/// Untrained networks; the best cell of all of them is what a found cell is compared with. One has a lucky cell, another none.
+pub const UNTRAINED: u64 = 3;
 
 /// In each half a feature has to be there at this many tokens, and to be absent at as many.
 const LEAST_TOKENS: usize = 50;
@@ -96,7 +99,7 @@ pub fn scoring(source: String, tokens: usize) -> Scoring {
 pub fn follow(
     values: &[(Feature, std::result::Result<Vec<u8>, String>)],
     trained: &[LayerStates],
-    untrained: &[LayerStates],
+    untrained: &[&[LayerStates]],
     scoring: &Scoring,
 ) -> Vec<FeatureResult> {
     let half = scoring.chosen_on;
@@ -113,10 +116,12 @@ pub fn follow(
         .filter(|(_, reason)| reason.is_none())
         .filter_map(|((feature, values), _)| Some((feature.measure(), values.as_deref().ok()?)))
         .collect();
+    let networks = || std::iter::once(trained).chain(untrained.iter().copied());
+    // By half, network and signal: the scores of all cells.
     let [chosen_by, judged_by] = [0..half, half..half + scoring.scored_on].map(|range| {
         let signals: Vec<Signal> =
             scored.iter().map(|(measure, values)| Signal::new(*measure, &values[range.clone()])).collect();
-        [trained, untrained].map(|layers| of_all_cells(layers, range.start, &signals))
+        networks().map(|layers| of_all_cells(layers, range.start, &signals)).collect::<Vec<_>>()
     });
     let mut place = 0;
     values
@@ -136,13 +141,10 @@ pub fn follow(
                 absent,
             };
             if result.absent.is_none() {
-                judge(
-                    &mut result,
-                    chosen_by.each_ref().map(|all| &all[place][..]),
-                    judged_by.each_ref().map(|all| &all[place][..]),
-                    scoring,
-                    trained[0].size,
-                );
+                let halves = chosen_by.iter().zip(&judged_by);
+                let of_networks: Vec<[&[f64]; 2]> =
+                    halves.map(|(chosen, judged)| [&chosen[place][..], &judged[place]]).collect();
+                judge(&mut result, &of_networks, scoring, trained[0].size);
                 place += 1;
             }
             result
@@ -181,38 +183,36 @@ fn of_all_cells(layers: &[LayerStates], start: usize, signals: &[Signal]) -> Vec
     all
 }
 
-/// Fills in a feature's result from the scores of all cells on the two halves, of the trained and the untrained network.
-fn judge(result: &mut FeatureResult, chosen_by: [&[f64]; 2], judged_by: [&[f64]; 2], scoring: &Scoring, hidden: usize) {
+/// Fills in a feature's result from the scores of all cells on the two halves, of the trained and of each untrained network.
+fn judge(result: &mut FeatureResult, of_networks: &[[&[f64]; 2]], scoring: &Scoring, hidden: usize) {
+    let measure = result.measure;
     // A cell that is low where the feature is high follows it as well.
-    let strength = |score: f64| match result.measure {
+    let strength = |score: f64| match measure {
         Measure::Auc => 0.5 + score.abs() as f32,
         Measure::Correlation => score.abs() as f32,
     };
     let ranked = |scores: &[f64]| {
         let mut cells: Vec<usize> = (0..scores.len()).collect();
         cells.sort_by(|&one, &other| scores[other].abs().total_cmp(&scores[one].abs()).then(one.cmp(&other)));
+        cells.truncate(BEST);
         cells
     };
-    let ([chosen, chosen_untrained], [judged, judged_untrained]) = (chosen_by, judged_by);
-    let best: Vec<CellScore> = ranked(chosen)
-        .into_iter()
-        .take(BEST)
-        .map(|cell| CellScore {
-            layer: cell / hidden,
-            cell: cell % hidden,
-            score: strength(judged[cell]),
-            rises: judged[cell] > 0.0,
-        })
-        .collect();
-    let random = judged.iter().map(|score| f64::from(strength(*score))).sum::<f64>() / judged.len() as f64;
-    let untrained = ranked(chosen_untrained).first().map_or(0.0, |&cell| strength(judged_untrained[cell]));
-    let least = match result.measure {
+    let ([chosen, judged], untrained) = (of_networks[0], &of_networks[1..]);
+    let score = |cell: usize| {
+        let score = judged[cell];
+        CellScore { layer: cell / hidden, cell: cell % hidden, score: strength(score), rises: score > 0.0 }
+    };
+    result.best = ranked(chosen).into_iter().map(score).collect();
+    let sum: f64 = judged.iter().map(|score| f64::from(strength(*score))).sum();
+    result.random = (sum / judged.len() as f64) as f32;
+    let best_of = |[chosen, judged]: &[&[f64]; 2]| ranked(chosen).first().map_or(0.0, |&cell| strength(judged[cell]));
+    result.untrained = untrained.iter().map(best_of).fold(0.0, f32::max);
+    let least = match measure {
         Measure::Auc => scoring.least_auc,
         Measure::Correlation => scoring.least_correlation,
     };
-    let bar = least.max(untrained + scoring.margin * (1.0 - untrained));
-    result.found = best.first().is_some_and(|best| best.score >= bar);
-    (result.best, result.random, result.untrained) = (best, random as f32, untrained);
+    let bar = least.max(result.untrained + scoring.margin * (1.0 - result.untrained));
+    result.found = result.best.first().is_some_and(|best| best.score >= bar);
 }
 
 #[cfg(test)]
@@ -232,7 +232,7 @@ mod tests {
         LayerStates { size: cells.len(), states }
     }
 
-    fn result(values: Vec<u8>, trained: &[LayerStates], untrained: &[LayerStates]) -> FeatureResult {
+    fn result(values: Vec<u8>, trained: &[LayerStates], untrained: &[&[LayerStates]]) -> FeatureResult {
         let scoring = scoring("a text".into(), TOKENS);
         follow(&[(Feature::InsideQuotes, Ok(values))], trained, untrained, &scoring).remove(0)
     }
@@ -250,7 +250,7 @@ mod tests {
         for sign in [1, -1] {
             let trained = [layer(&[&still, &noise]), layer(&[&noise, &|place| sign * good(place)])];
             let untrained = [layer(&[&noise, &still]), layer(&[&noise, &still])];
-            let result = result(values(), &trained, &untrained);
+            let result = result(values(), &trained, &[&untrained]);
             let best = result.best[0];
             assert_eq!((best.layer, best.cell, best.rises, result.found), (1, 1, sign > 0, true), "{result:?}");
             assert!((best.score - 0.9).abs() < 1e-6, "{result:?}");
@@ -263,7 +263,9 @@ mod tests {
     #[test]
     fn a_cell_that_an_untrained_network_has_too_is_not_found() {
         let trained = [layer(&[&good])];
-        let result = result(values(), &trained, &trained);
+        // The best of several untrained networks counts, whichever it is.
+        let still = [layer(&[&|_| 0])];
+        let result = result(values(), &trained, &[&still, &trained, &still]);
         assert!(!result.found && (result.untrained - 0.9).abs() < 1e-6, "{result:?}");
     }
 
@@ -272,7 +274,7 @@ mod tests {
         let lucky = |place: usize| if place < TOKENS / 2 { (place / 10 % 2) as i8 } else { (place % 2) as i8 };
         let trained = [layer(&[&lucky])];
         let untrained = [layer(&[&|_| 0])];
-        let result = result(values(), &trained, &untrained);
+        let result = result(values(), &trained, &[&untrained]);
         assert!(!result.found && result.best[0].score < 0.6, "{result:?}");
     }
 
@@ -286,13 +288,13 @@ mod tests {
             (&|place| u8::from(place != 7), "everywhere but at 1 token of 200"),
         ];
         for (value, reason) in cases {
-            let result = result((0..TOKENS).map(value).collect(), &trained, &trained);
+            let result = result((0..TOKENS).map(value).collect(), &trained, &[&trained]);
             assert_eq!(result.absent.as_deref(), Some(reason));
             assert!(result.best.is_empty() && !result.found);
         }
         let scoring = scoring("a text".into(), TOKENS);
         let values = [(Feature::InsideComment, Err("no program".to_owned())), (Feature::InsideQuotes, Ok(values()))];
-        let results = follow(&values, &trained, &trained, &scoring);
+        let results = follow(&values, &trained, &[&trained], &scoring);
         assert_eq!(results[0].absent.as_deref(), Some("no program"));
         assert!(results[1].absent.is_none() && results[1].best.len() == 1, "the next one is scored all the same");
     }

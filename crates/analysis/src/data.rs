@@ -85,8 +85,8 @@ pub struct Scoring {
     pub least_auc: f32,
     /// The lowest score of a found cell, for depths and positions.
     pub least_correlation: f32,
-    /// How far above the untrained network a found cell is at least, as a share of the way from the untrained network's
-    /// score to a perfect score.
+    /// How far above the untrained networks a found cell is at least, as a share of the way from the best of their
+    /// scores to a perfect score.
     pub margin: f32,
 }
 
@@ -109,7 +109,7 @@ pub struct FeatureResult {
     pub best: Vec<CellScore>,
     /// What a cell chosen at random reaches: the mean score of all cells.
     pub random: f32,
-    /// What the best cell of an untrained network of the same size reaches, chosen and scored in the same way.
+    /// What the best cell of three untrained networks of the same size reaches, chosen and scored in the same way.
     pub untrained: f32,
     /// Whether the first of `best` clears the bar: see [`Scoring`].
     pub found: bool,

@@ -1,7 +1,7 @@
 //! What a trained network does with a text: the states of its cells, its gates, the cells that follow a feature of the text,
 //! its guesses, and where it errs.
 //!
-//! [`analyse`] does everything, and [`Analysis`] holds what it finds. docs/cells.md explains the methods.
+//! [`analyse()`] does everything, and [`Analysis`] holds what it finds. docs/cells.md explains the methods.
 //!
 //! The crate knows networks, runs, checkpoints and prepared texts. It does not know command lines, terminals, pages or ONNX.
 

@@ -238,7 +238,7 @@ fn a_text_of_which_nothing_is_held_out_is_said_to_be() {
     assert_eq!(copied.novelty.sample.length, 56, "eight samples of seven characters");
     assert!(copied.novelty.sample.longest.unwrap().length <= 7, "no passage goes from one sample to the next");
     assert!(copied.novelty.validation.is_none());
-    for task in ["reading the held-out text", "reading it with an untrained network", "sampling"] {
+    for task in ["reading the held-out text", "reading it with untrained networks", "sampling"] {
         assert!(tasks.0.iter().any(|seen| seen == task), "{:?}", tasks.0);
     }
 }

@@ -14,8 +14,8 @@ use crate::session::Session;
 /// Find the cells that follow a feature of the text, and where the network errs.
 ///
 /// Cells are chosen on one half of the held-out text and scored on the other: by AUC for what holds or does not (0.5 is
-/// chance, 1 is perfect), by |r| for depths and positions. A cell is found if it is clearly better than the best cell of an
-/// untrained network of the same size. With --json there is more: the guesses and the state of every cell after each
+/// chance, 1 is perfect), by |r| for depths and positions. A cell is found if it is clearly better than the best cell of
+/// three untrained networks of the same size. With --json there is more: the guesses and the state of every cell after each
 /// character, gates, the loss by kind of character, confusions, and the most surprising words.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  carve neurons --dataset letters\n  \
@@ -33,7 +33,7 @@ pub struct Arguments {
     /// Characters to give the cell states for, with --json.
     #[arg(long, value_name = "N", default_value_t = Limits::default().shown, requires = "json")]
     length: usize,
-    /// Random seed of the untrained network.
+    /// Random seed of the first untrained network.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Print one JSON object.
