@@ -73,10 +73,11 @@ mod tests {
 
     fn all(mut bytes: &[u8]) -> Vec<Vec<u8>> {
         let mut records = vec![];
-        while let Some((record, _)) = decode(&mut bytes, bytes.len() as u64).unwrap() {
+        loop {
+            let left = bytes.len() as u64;
+            let Some((record, _)) = decode(&mut bytes, left).unwrap() else { return records };
             records.push(record);
         }
-        records
     }
 
     #[test]

@@ -306,5 +306,5 @@ fn record_steps() -> usize {
 }
 
 fn record_progress() -> usize {
-    200
+    100
 }

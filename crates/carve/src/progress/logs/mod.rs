@@ -29,7 +29,7 @@ pub enum LogFormat {
 pub struct Logs<'p> {
     progress: TrainingProgress<'p>,
     formats: Vec<LogFormat>,
-    logs: Vec<Box<dyn Log>>,
+    open: Vec<Box<dyn Log>>,
     /// Optimizer steps between two that are logged, as in the run's own records; 0 for none.
     every: usize,
     failure: Option<anyhow::Error>,
@@ -82,7 +82,7 @@ impl<'p> Logs<'p> {
     pub fn new(progress: TrainingProgress<'p>, formats: &[LogFormat]) -> Self {
         let is_asked = |format: &LogFormat| formats.contains(format);
         let formats = LogFormat::value_variants().iter().copied().filter(is_asked).collect();
-        Self { progress, formats, logs: vec![], every: 0, failure: None }
+        Self { progress, formats, open: vec![], every: 0, failure: None }
     }
 
     /// What went wrong with a log, if anything did. Training goes on without it.
@@ -91,14 +91,14 @@ impl<'p> Logs<'p> {
     }
 
     /// Opens the logs of a run whose records reach up to `step`, and completes them from the records.
-    fn open(&mut self, run: &Path, step: usize) {
+    fn open_all(&mut self, run: &Path, step: usize) {
         for format in std::mem::take(&mut self.formats) {
             let opened = match format {
                 LogFormat::Tensorboard => tensorboard::open(run, step),
                 LogFormat::Csv => csv::open(run, step),
             };
             match opened.and_then(|mut log| complete(&mut *log, run).map(|()| log)) {
-                Ok(log) => self.logs.push(log),
+                Ok(log) => self.open.push(log),
                 Err(error) => self.fail(error),
             }
         }
@@ -106,8 +106,10 @@ impl<'p> Logs<'p> {
 
     fn write(&mut self, entry: &Entry<'_>) {
         let mut failed = vec![];
-        self.logs.retain_mut(|log| log.write(entry, now()).map_err(|error| failed.push(error)).is_ok());
-        failed.into_iter().for_each(|error| self.fail(error));
+        self.open.retain_mut(|log| log.write(entry, now()).map_err(|error| failed.push(error)).is_ok());
+        for error in failed {
+            self.fail(error);
+        }
     }
 
     fn fail(&mut self, error: anyhow::Error) {
@@ -122,7 +124,7 @@ impl Observer for Logs<'_> {
         match event {
             Event::Started(announcement) => {
                 self.every = announcement.record_steps;
-                self.open(&announcement.run, announcement.resumed_after.unwrap_or(0));
+                self.open_all(&announcement.run, announcement.resumed_after.unwrap_or(0));
             }
             Event::Step(record) if self.every > 0 && record.step.is_multiple_of(self.every) => {
                 self.write(&Entry::Step(record));
