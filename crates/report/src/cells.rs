@@ -101,7 +101,7 @@ fn found(analysis: &Analysis) -> Markup {
                 p.small {
                     "Cells were chosen on the first half of a text (" (escape::text(&scoring.source)) ") and scored on the other, " (thousands(scoring.scored_on as u64)) " characters. A cell counts as found if its AUC is at least " (format!("{:.2}", scoring.least_auc)) " (|r| at least "
                     (format!("{:.2}", scoring.least_correlation)) " for depths and positions) and it goes at least " (percent(f64::from(scoring.margin)))
-                    " of the way from the best cell of an untrained network to a perfect score."
+                    " of the way from the best cell of three untrained networks to a perfect score."
                 }
                 div.scroll tabindex="0" role="region" aria-label="All features" {
                     table {
