@@ -54,6 +54,7 @@ Commands of carve, which is built first; cargo xtask COMMAND --help explains eac
   runs         List what was trained
   recipes      List the recipes, or print one in full
   evaluate     Measure a run on the splits of a text
+  report       Make one HTML file about a run: how it went, what its cells do, where it errs
   novelty      Measure how much of what a model writes is copied from its training text
   neurons      Find the cells that follow a feature of the text, and where the network errs
   export       Write a run's best checkpoint as an ONNX file

@@ -52,7 +52,11 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         let trainer = || cause.downcast_ref::<trainer::Error>().map(trainer::Error::exit_code);
         let analysis = || cause.downcast_ref::<analysis::Error>().map(analysis::Error::exit_code);
         let export = || cause.downcast_ref::<onnx_export::Error>().map(onnx_export::Error::exit_code);
-        corpus.or_else(trainer).or_else(analysis).or_else(export)
+        let report = || {
+            let error = cause.downcast_ref::<report::Error>()?;
+            Some(if matches!(error, report::Error::Data(_)) { 1 } else { exit::CANNOT_WRITE })
+        };
+        corpus.or_else(trainer).or_else(analysis).or_else(export).or_else(report)
     };
     error.chain().find_map(code).unwrap_or(1)
 }

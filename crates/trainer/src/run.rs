@@ -33,7 +33,7 @@ pub struct RunConfig {
     pub recipe: Recipe,
     /// The seed.
     pub seed: u64,
-    /// The device, as [`crate::device::describe`] names it.
+    /// The device: `cpu`, `cuda` or `metal`.
     pub device: String,
     /// The corpus' name.
     pub dataset: String,
@@ -91,6 +91,11 @@ const LOCK_ATTEMPTS: u32 = 10;
 /// The folder of the checkpoints of a run.
 pub fn checkpoints(run: &Path) -> PathBuf {
     run.join(CHECKPOINTS)
+}
+
+/// The folder of the samples of a run.
+pub(crate) fn samples(run: &Path) -> PathBuf {
+    run.join(SAMPLES)
 }
 
 /// The evaluations of a run so far.

@@ -65,6 +65,7 @@ const FIREWALL: &[Rule] = &[
     },
     Rule { package: "trainer", never: &[ONNX, TERMINAL, SAMPLING, &["carve", "analysis"]], surely: "candle-core" },
     Rule { package: "analysis", never: &[ONNX, TERMINAL, SAMPLING, &["carve"]], surely: "trainer" },
+    Rule { package: "report", never: &[ONNX, TERMINAL, SAMPLING, &["carve"]], surely: "maud" },
     Rule {
         package: "onnx-export",
         never: &[&["corpus", "trainer", "carve", "indicatif", "ctrlc", "bincode"]],

@@ -21,6 +21,7 @@ mod neurons;
 mod novelty;
 mod prepare;
 mod recipes;
+mod report;
 mod runs;
 mod source;
 mod train;
@@ -76,6 +77,7 @@ enum Command {
     Runs(runs::Arguments),
     Recipes(recipes::Arguments),
     Evaluate(evaluate::Arguments),
+    Report(report::Arguments),
     Novelty(novelty::Arguments),
     Neurons(neurons::Arguments),
     Export(export::Arguments),
@@ -128,6 +130,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Runs(arguments) => runs::run(&session, &arguments),
         Command::Recipes(arguments) => recipes::run(&session, &arguments),
         Command::Evaluate(arguments) => evaluate::run(&session, &arguments),
+        Command::Report(arguments) => report::run(&session, &arguments),
         Command::Novelty(arguments) => novelty::run(&session, &arguments),
         Command::Neurons(arguments) => neurons::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),

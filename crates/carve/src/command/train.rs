@@ -135,6 +135,10 @@ pub fn run(session: &Session, mut arguments: Arguments) -> Result<()> {
     progress.say(&format!("\n{command}\n"));
     sample(&model, seed, &mut output::write)?;
     output::line("")?;
+    let (carve, run) = (crate::name::name(), outcome.run.file_name().unwrap_or_default().display());
+    progress.say(&format!(
+        "\n{carve} report --dataset {name} --run {run}   makes a page of how it went and what it has learned"
+    ));
     check_logged(unlogged, &name, &outcome)
 }
 
