@@ -244,6 +244,7 @@ impl<'s> Session<'s> {
     /// Writes a checkpoint, then which one is the best, and only then removes old ones.
     fn checkpoint(&mut self, training: &Training<'_>, Reached { best, metrics }: Reached) -> Result<PathBuf> {
         let folder = self.run.checkpoints();
+        self.run.check_in_place()?;
         let position = Position::new(*training.progress(), best, metrics);
         let (network, tensors) = (training.result()?, training.tensors());
         let card = self.card(&network, training, metrics);

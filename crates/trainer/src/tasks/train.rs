@@ -12,7 +12,7 @@ use crate::observer::{Event, Observer};
 use crate::randomness::{Purpose, derive};
 use crate::recipe::{Difference, Recipe, Request};
 use crate::records::{Best, Metrics, Outcome};
-use crate::run::{RunConfig, RunFolder};
+use crate::run::{self, RunConfig, RunFolder};
 use crate::session::Session;
 use crate::training::Training;
 use crate::transfer::transfer;
@@ -99,7 +99,7 @@ fn start(new: &NewRun, observer: &mut dyn Observer, interrupted: &AtomicBool) ->
         && new.runs.join(name).symlink_metadata().is_ok()
     {
         // Making the folder refuses this too, but only after the text was read.
-        return Err(Error::RunExists { path: new.runs.join(name) });
+        return Err(run::taken(&new.runs.join(name)));
     }
     let corpus = Corpus::open(&new.shards)?;
     let device = device::open(new.device)?;
@@ -177,9 +177,17 @@ fn go_on(resume: &Resume, observer: &mut dyn Observer, interrupted: &AtomicBool)
     let vocabulary = corpus.vocabulary().len();
     estimate::check(&config.recipe, vocabulary, &device)?;
     corpora::verify(&corpus, observer)?;
-    checkpoint::remove_unfinished(&run.checkpoints())?;
-    let last = checkpoint::last(&run.checkpoints())?;
-    let path = last.ok_or_else(|| Error::NoCheckpoint { path: resume.run.clone() })?;
+    let Some(path) = checkpoint::last(&run.checkpoints())? else {
+        if run.is_blank()? {
+            // Killed before its first checkpoint: nothing is lost, and everything is known to begin again.
+            let first = |path: &Path| first_weights(path, &corpus, config.seed, &device, observer);
+            let network = config.init_from.as_deref().map(first).transpose()?;
+            let text = corpora::training_text(&corpus)?;
+            let training = Training::new(&config.recipe, text, vocabulary, config.seed, &device, network)?;
+            return Session::new(&config, &corpus, &device, &run, observer)?.train(training, None, None, interrupted);
+        }
+        return Err(Error::NoCheckpoint { path: resume.run.clone() });
+    };
     let position = checkpoint::position(&path)?;
     let tensors = checkpoint::tensors(&path)?;
     let (network, _) = checkpoint::model(&path, &device)?;
