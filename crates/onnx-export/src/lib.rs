@@ -140,7 +140,7 @@ pub fn export(checkpoint: &Checkpoint, output: &Path) -> Result<Exported> {
     let bytes = encode::encode(&model);
     let agreement = check::compare(checkpoint, &bytes)?;
     let folder = output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)
+    durable::create_dir_all(folder)
         .and_then(|()| durable::write(output, &bytes))
         .map_err(|source| Error::Write { path: output.into(), source })?;
     Ok(Exported { bytes: bytes.len(), agreement })
