@@ -11,6 +11,9 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod stage;
+pub mod trace;
+
 /// A fresh artifacts folder and the programs that work in it.
 pub struct Workplace {
     folder: TempDir,
