@@ -28,6 +28,9 @@ struct Call {
     ended: usize,
 }
 
+/// Says whether a call with a name and a path is meant.
+pub type Matches<'m> = &'m dyn Fn(&str, &str) -> bool;
+
 /// What a program did to the files of a folder.
 pub struct Trace {
     folder: PathBuf,
@@ -122,36 +125,46 @@ impl Trace {
         names
     }
 
-    /// How often a path matches that is renamed into place, and another call comes before each of them.
+    /// Checks an order of calls, each given by its name and its path (of a rename, the new one): between the last `put`
+    /// before each `then`, and `then`, there is a `sync`. Returns how often there was something to check.
     ///
     /// # Panics
-    /// If it does not.
-    pub fn check_before(
-        &self,
-        what: &str,
-        first: impl Fn(&str, &str) -> bool,
-        then: impl Fn(&str, &str) -> bool,
-    ) -> usize {
-        let matching = |call: &&Call, is: &dyn Fn(&str, &str) -> bool| {
-            let path = if call.to.as_os_str().is_empty() { &call.path } else { &call.to };
-            is(&call.name, &self.relative(path))
+    /// If there is no `sync`.
+    pub fn check_order(&self, what: &str, put: Matches<'_>, sync: Matches<'_>, then: Matches<'_>) -> usize {
+        let matching = |is: Matches<'_>| {
+            let path = |call: &Call| if call.to.as_os_str().is_empty() { &call.path } else { &call.to }.clone();
+            let is_one = move |call: &&Call| is(&call.name, &self.relative(&path(call)));
+            self.calls.iter().filter(is_one).collect::<Vec<&Call>>()
         };
-        let later: Vec<&Call> = self.calls.iter().filter(|call| matching(call, &then)).collect();
-        let mut previous = 0;
-        for then in &later {
-            let is_before = |call: &&Call| matching(call, &first) && call.began >= previous && call.ended < then.began;
-            assert!(self.calls.iter().any(|call| is_before(&call)), "{what}: nothing before {then:?}");
-            previous = then.ended;
+        let (puts, syncs) = (matching(put), matching(sync));
+        let mut checked = 0;
+        for then in matching(then) {
+            let Some(put) = puts.iter().filter(|put| put.ended < then.began).map(|put| put.ended).max() else {
+                continue;
+            };
+            let is_synced = syncs.iter().any(|sync| sync.began > put && sync.ended < then.began);
+            assert!(is_synced, "{what}: nothing is synced before {then:?}");
+            checked += 1;
         }
-        later.len()
+        checked
     }
 
     /// A file's last byte is synced before the file, or the folder that it is in, gets its name.
     fn check_synced(&self, path: &Path, rename: &Call, name: &str) {
-        let writes = ["write", "pwrite64", "writev", "pwritev", "ftruncate", "copy_file_range", "sendfile"];
-        let written = self.calls.iter().filter(|call| call.path == path && writes.contains(&call.name.as_str()));
-        let last = written.filter(|call| call.began < rename.began).map(|call| call.ended).max();
-        let is_synced = self.syncs(path).any(|sync| Some(sync.began) > last && sync.ended < rename.began);
+        const WRITES: [&str; 7] =
+            ["write", "pwrite64", "writev", "pwritev", "ftruncate", "copy_file_range", "sendfile"];
+        // It may have had other names on the way.
+        let mut names = vec![path];
+        for call in self.calls.iter().filter(|call| call.ended < rename.began && call.name.starts_with("rename")) {
+            if names.last() == Some(&call.path.as_path()) {
+                names.push(&call.to);
+            }
+        }
+        let about = |call: &&Call| call.ended < rename.began && names.contains(&call.path.as_path());
+        let written = self.calls.iter().filter(about).filter(|call| WRITES.contains(&call.name.as_str()));
+        let last = written.map(|call| call.ended).max();
+        let mut syncs = self.calls.iter().filter(about).filter(|call| is_sync(call));
+        let is_synced = syncs.any(|sync| Some(sync.began) > last);
         assert!(is_synced, "{name}: {} is not synced before it has its name", path.display());
     }
 
@@ -163,12 +176,16 @@ impl Trace {
     }
 
     fn syncs(&self, path: &Path) -> impl Iterator<Item = &Call> {
-        self.calls.iter().filter(move |call| call.path == path && matches!(call.name.as_str(), "fsync" | "fdatasync"))
+        self.calls.iter().filter(move |call| call.path == path && is_sync(call))
     }
 
     fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.folder).unwrap_or(path).to_string_lossy().into_owned()
     }
+}
+
+fn is_sync(call: &Call) -> bool {
+    matches!(call.name.as_str(), "fsync" | "fdatasync")
 }
 
 /// Whether a path below the folder has a name that nobody looks for.

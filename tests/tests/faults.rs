@@ -192,7 +192,8 @@ fn a_call_that_fails_loses_nothing() {
             let place = STAGE.copy();
             let folder = place.path(".");
             let inject = format!("inject={calls}:error={error}:when={number}");
-            let arguments = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=none", "-e", &inject];
+            // Only calls that are traced can be made to fail.
+            let arguments = ["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject];
             let finished = finish(&mut under("strace", &arguments, &STAGE.start(operation, &folder)));
             tally.check(operation, &folder, &finished, &format!("{calls} {number}"));
         }
@@ -250,33 +251,38 @@ fn names_are_put_in_place_after_their_bytes() {
         assert!(!names.is_empty(), "{} puts nothing in place", operation.name);
         eprintln!("trace: {}: {} names in order: {}", operation.name, names.len(), names.join(", "));
         let renamed = |call: &str| call.starts_with("rename");
-        let checkpoint = |path: &str| path.contains("/checkpoints/0");
+        let is_checkpoint = |path: &str| path.contains("/checkpoints/0");
+        let checkpoint = |call: &str, path: &str| renamed(call) && is_checkpoint(path);
+        let checkpoints_synced = |call: &str, path: &str| call == "fsync" && path.ends_with("/checkpoints");
         let expected = match operation.name {
-            "prepare" => {
-                let (directory, index) = ("tale/shards", "tale/shards/index.json");
-                trace.check_before(
-                    "shards are durable before the index lists them",
-                    |call, path| call == "fsync" && path == directory,
-                    |call, path| renamed(call) && path == index,
-                )
-            }
+            "prepare" => trace.check_order(
+                "shards are durable before the index lists them",
+                &|call, path| renamed(call) && path.ends_with(".shard"),
+                &|call, path| call == "fsync" && path == "tale/shards",
+                &|call, path| renamed(call) && path == "tale/shards/index.json",
+            ),
             "train" | "resume" => {
-                let best = trace.check_before(
-                    "the best checkpoint is durable before it is called the best",
-                    |call, path| call == "fsync" && path.ends_with("/checkpoints"),
-                    |call, path| renamed(call) && path.ends_with("best.json"),
+                let best = trace.check_order(
+                    "a checkpoint is durable before it is called the best",
+                    &checkpoint,
+                    &checkpoints_synced,
+                    &|call, path| renamed(call) && path.ends_with("best.json"),
                 );
-                let removed = trace.check_before(
+                let removed = trace.check_order(
                     "the new checkpoint is durable before an old one goes",
-                    |call, path| call == "fsync" && path.ends_with("/checkpoints"),
-                    |call, path| renamed(call) && path.contains("/checkpoints/.removing-"),
+                    &checkpoint,
+                    &checkpoints_synced,
+                    &|call, path| renamed(call) && path.contains("/checkpoints/.removing-"),
                 );
-                let steps = trace.check_before(
-                    "the records of steps are durable before the checkpoint",
-                    |call, path| call == "fdatasync" && path.ends_with("steps.jsonl"),
-                    |call, path| renamed(call) && checkpoint(path),
-                );
-                best.min(removed).min(steps)
+                let records = ["steps.jsonl", "metrics.jsonl"].map(|records| {
+                    trace.check_order(
+                        "records are durable before the checkpoint",
+                        &|call, path| call == "write" && path.ends_with(records),
+                        &|call, path| call == "fdatasync" && path.ends_with(records),
+                        &checkpoint,
+                    )
+                });
+                best.min(removed).min(records[0]).min(records[1])
             }
             _ => 1,
         };

@@ -57,8 +57,16 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
 /// [`io::ErrorKind::AlreadyExists`] if there is a file or folder of that name, otherwise what `fill` or the file system
 /// says. Nothing of the new folder is left then.
 pub fn create_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    create_dir_all(parent(path))?;
+    create_dir_in_parent(path, fill)
+}
+
+/// The same, but only in a parent that is there.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] if it is not, and those of [`create_dir`].
+pub fn create_dir_in_parent(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let parent = parent(path);
-    create_dir_all(parent)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
     // The usual permissions, as above.

@@ -80,7 +80,8 @@ pub fn write(
         fs::write(folder.join(CARD_FILE), card.to_json())?;
         fs::write(folder.join(POSITION_FILE), serde_json::to_string_pretty(position)?)
     };
-    durable::create_dir(&path, fill).map_err(|source| Error::Write { path: path.clone(), source })?;
+    // Not with its parents: the run's folder may have been removed meanwhile.
+    durable::create_dir_in_parent(&path, fill).map_err(|source| Error::Write { path: path.clone(), source })?;
     Ok((path, true))
 }
 

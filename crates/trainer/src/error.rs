@@ -317,6 +317,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Corpus(error) => error.exit_code(),
+            Self::Import(crate::import::Error::Write { .. }) => exit::CANNOT_WRITE,
             Self::Recipe { .. }
             | Self::UnknownRecipe { .. }
             | Self::RunExists { .. }

@@ -216,6 +216,11 @@ impl RunFolder {
         }
     }
 
+    /// A result, or that the folder is gone, which explains every failure.
+    pub fn or_gone<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| self.check_in_place().err().unwrap_or(error))
+    }
+
     /// Whether nothing has been recorded yet: the trainer ended before the first step that it records.
     pub fn is_blank(&self) -> Result<bool> {
         Ok(metrics(&self.path)?.is_empty() && steps(&self.path)?.is_empty())
@@ -234,7 +239,7 @@ impl RunFolder {
     /// Appends one line to `steps.jsonl`. It is durable after [`RunFolder::sync_steps`].
     pub fn append_step(&self, step: &StepRecord) -> Result<()> {
         self.check_in_place()?;
-        append(&self.path.join(STEPS), step).map(drop)
+        self.or_gone(append(&self.path.join(STEPS), step).map(drop))
     }
 
     /// Makes the lines of `steps.jsonl` durable.
@@ -256,7 +261,7 @@ impl RunFolder {
         let sync = |path: PathBuf, file: File| file.sync_data().map_err(|source| unwritable(&path, source));
         let (metrics_file, times_file) = (self.path.join(METRICS), self.path.join(TIMES));
         sync(times_file.clone(), append(&times_file, times)?)?;
-        sync(metrics_file.clone(), append(&metrics_file, metrics)?)
+        self.or_gone(sync(metrics_file.clone(), append(&metrics_file, metrics)?))
     }
 
     /// Writes which evaluation was the best. Call it after its checkpoint is written.

@@ -249,7 +249,8 @@ impl<'s> Session<'s> {
         let (network, tensors) = (training.result()?, training.tensors());
         let card = self.card(&network, training, metrics);
         self.run.sync_steps()?;
-        let (path, is_new) = checkpoint::write(&folder, &network, &card, &position, tensors)?;
+        let written = checkpoint::write(&folder, &network, &card, &position, tensors);
+        let (path, is_new) = self.run.or_gone(written)?;
         if let Some(best) = best {
             self.run.write_best(best)?;
         }

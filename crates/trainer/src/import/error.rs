@@ -110,7 +110,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The new folder cannot be written.
-    #[error("cannot write {path}: {source}; free the disk or choose another folder")]
+    #[error("cannot write {path}: {source}; check the permissions and the free space, or choose another folder")]
     Write {
         /// The folder.
         path: PathBuf,
