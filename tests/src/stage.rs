@@ -190,7 +190,7 @@ impl Stage {
         for (path, bytes) in &now {
             if is_unfinished(path) {
                 assert!(is_killed, "{name} left {path}");
-            } else if operation.changes.contains(&path.as_str()) || path.ends_with(".onnx") {
+            } else if operation.changes.contains(&path.as_str()) || ends_in(path, "onnx") {
                 let is_whole = [before.get(path), after.get(path)].contains(&Some(bytes));
                 assert!(is_whole, "{name}: {path} is neither the old file nor the new one");
             } else {
@@ -246,6 +246,11 @@ pub fn check_words(finished: &Finished) {
     for word in ["panicked", "internal error", "RUST_BACKTRACE", "Os {"] {
         assert!(!finished.stderr.contains(word), "{}", finished.stderr);
     }
+}
+
+/// Whether a path has this extension.
+pub fn ends_in(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == extension)
 }
 
 /// Every file of a folder, by its path relative to it.
@@ -342,7 +347,7 @@ fn check_run(run: &Path, name: &str) {
         assert_eq!(found, files, "{name}: {}", checkpoint.display());
         for file in files {
             let path = checkpoint.join(file);
-            if file.ends_with(".json") { drop(json(&path)) } else { check_tensors(&path) }
+            if ends_in(file, "json") { drop(json(&path)) } else { check_tensors(&path) }
         }
     }
     if run.join("best.json").exists() {

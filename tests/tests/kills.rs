@@ -31,7 +31,7 @@ fn number(name: &str, default: u64) -> u64 {
     env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
 }
 
-/// The next random number of a sequence: SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.
+/// The next random number of a sequence: `SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>.
 fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -191,13 +191,16 @@ fn tokens(place: &Workplace) -> u64 {
     corpus.index().tokens
 }
 
+/// What happens to the text.
+type Change = fn(&Workplace);
+
 /// The trainer has its shards in memory, so the same weights come of it whatever happens to the files.
 #[test]
 fn a_training_sees_the_text_that_it_began_with() {
     let place = tale();
     finish(&mut train(&place, "undisturbed", "4")).success();
     let undisturbed = model(&place, "undisturbed");
-    let cases: [(&str, fn(&Workplace)); 2] = [
+    let cases: [(&str, Change); 2] = [
         ("prepared-anew", |place| {
             finish(&mut carve(place, &["prepare", "other.txt", "--name", "tale", "--split", "90/10"])).success();
         }),

@@ -317,7 +317,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Corpus(error) => error.exit_code(),
-            Self::Import(crate::import::Error::Write { .. }) => exit::CANNOT_WRITE,
+            Self::Import(error) => error.exit_code(),
             Self::Recipe { .. }
             | Self::UnknownRecipe { .. }
             | Self::RunExists { .. }
@@ -336,7 +336,6 @@ impl Error {
             | Self::TooShortForStreams { .. }
             | Self::NothingInCommon { .. }
             | Self::UnknownCharacter { .. }
-            | Self::Import(_)
             | Self::Novelty(_)
             | Self::NoCheckpointAt { .. }
             | Self::Read { .. }

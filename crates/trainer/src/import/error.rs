@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use corpus::exit;
+
 /// Why a file cannot become a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -127,3 +129,13 @@ pub enum Error {
 
 /// The result of this module's functions.
 pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The program's exit code for this error, by the table of [`corpus::exit`].
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Write { .. } => exit::CANNOT_WRITE,
+            _ => exit::BAD_INPUT,
+        }
+    }
+}
