@@ -32,7 +32,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The ONNX file cannot be written.
-    #[error("cannot write {path}: {source}; nothing was changed; check the folder's permissions and the free space")]
+    #[error("cannot write {path}: {source}; check the folder's permissions and the free space")]
     Write {
         /// The file.
         path: PathBuf,
