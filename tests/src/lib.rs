@@ -4,6 +4,8 @@
 //! fails the test, which says how to build it.
 
 mod skip;
+pub mod stage;
+pub mod trace;
 
 use std::env;
 use std::fs;

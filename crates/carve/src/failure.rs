@@ -1,5 +1,8 @@
 //! What this program itself refuses, and the exit code of every failure; the codes are in [`corpus::exit`].
 
+use std::io::Write;
+use std::path::Path;
+
 use corpus::exit;
 
 /// A failure that no library reports.
@@ -15,6 +18,14 @@ pub enum Failure {
     Interrupted,
 }
 
+impl Failure {
+    /// A file that cannot be written, and what to do.
+    pub fn unwritable(path: &Path, error: &std::io::Error) -> Self {
+        let advice = "check the permissions and the free space, or name another folder";
+        Self::CannotWrite(format!("cannot write {}: {error}; {advice}", path.display()))
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -25,6 +36,11 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Writes a line to stderr. Nobody can be told if that fails, so it ends nothing.
+pub fn notice(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// An error with its causes, each said once: many errors name their cause themselves.
 pub fn message(error: &anyhow::Error) -> String {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use corpus::exit;
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static WATCHED: AtomicBool = AtomicBool::new(false);
@@ -21,7 +21,7 @@ pub fn listen() -> Result<()> {
         if again || !WATCHED.load(Ordering::Relaxed) {
             process::exit(exit::INTERRUPTED.into());
         }
-        eprintln!("\nstopping; press Ctrl-C again to stop at once");
+        failure::notice("\nstopping; press Ctrl-C again to stop at once");
     })
     .context("cannot listen for Ctrl-C")
 }

@@ -26,10 +26,11 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match interrupt::listen().and_then(|()| command::run(command::Arguments::read())) {
+    let ready = interrupt::listen().and_then(|()| Ok(durable::refuse_oversized_writes()?));
+    match ready.and_then(|()| command::run(command::Arguments::read())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", model_card::printable_lines(&failure::message(&error)));
+            failure::notice(&format!("error: {}", model_card::printable_lines(&failure::message(&error))));
             ExitCode::from(failure::exit_code(&error))
         }
     }

@@ -161,8 +161,16 @@ pub enum Error {
         source: io::Error,
     },
     /// Another prepare writes to the same folder.
-    #[error("another prepare is writing to {0}; wait until it has finished, or name another folder")]
-    Busy(PathBuf),
+    #[error(
+        "another prepare{holder} is writing to {path}; wait until it has finished, or name another folder{}",
+        holder.advice()
+    )]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+        /// Which process writes to it.
+        holder: durable::Holder,
+    },
     /// The caller cancelled the work.
     #[error("interrupted; nothing was changed")]
     Interrupted,
@@ -190,7 +198,7 @@ impl Error {
             | Self::OtherVocabulary { .. }
             | Self::OtherRun { .. } => exit::DAMAGED,
             Self::Write { .. } => exit::CANNOT_WRITE,
-            Self::Busy(_) => exit::BUSY,
+            Self::Busy { .. } => exit::BUSY,
             Self::Interrupted => exit::INTERRUPTED,
         }
     }

@@ -19,8 +19,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+mod lock;
+
+pub use lock::{Holder, Lock, LockError};
+
 /// Names of files and folders that are still being written start with this.
 pub const UNFINISHED: &str = ".writing-";
+
+/// Names of folders that are being removed start with this.
+pub const REMOVED: &str = ".removing-";
 
 /// Writes a file with these bytes; replaces a file that is there.
 ///
@@ -50,8 +57,16 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
 /// [`io::ErrorKind::AlreadyExists`] if there is a file or folder of that name, otherwise what `fill` or the file system
 /// says. Nothing of the new folder is left then.
 pub fn create_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    create_dir_all(parent(path))?;
+    create_dir_in_parent(path, fill)
+}
+
+/// The same, but only in a parent that is there.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] if it is not, and those of [`create_dir`].
+pub fn create_dir_in_parent(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let parent = parent(path);
-    fs::create_dir_all(parent)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
     // The usual permissions, as above.
@@ -72,6 +87,72 @@ pub fn create_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io
     // It has its own name now, so there is nothing left to remove.
     let _ = unfinished.keep();
     sync_dir(parent)
+}
+
+/// Makes a folder and its missing parents, durably. It is no error if it is there.
+///
+/// # Errors
+/// What the file system says.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let parent = parent(path);
+    create_dir_all(parent)?;
+    match fs::create_dir(path) {
+        // Somebody else has just made it.
+        Err(_) if path.is_dir() => Ok(()),
+        made => made.and_then(|()| sync_dir(parent)),
+    }
+}
+
+/// Removes a folder with everything in it. It loses its name first, so that no half of it is ever found under that name; a
+/// kill on the way leaves a folder whose name starts with [`REMOVED`].
+///
+/// # Errors
+/// What the file system says.
+pub fn remove_dir(path: &Path) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    let removed = parent(path).join(format!("{REMOVED}{name}"));
+    // What a kill left of a folder of the same name.
+    if removed.is_dir() {
+        fs::remove_dir_all(&removed)?;
+    }
+    fs::rename(path, &removed)?;
+    fs::remove_dir_all(&removed)
+}
+
+/// Removes what a killed process left in a folder: files and folders whose names start with [`UNFINISHED`] or
+/// [`REMOVED`]. Only for a folder that no other process writes to, as a lock shows.
+///
+/// # Errors
+/// What the file system says.
+pub fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !(name.starts_with(UNFINISHED) || name.starts_with(REMOVED)) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets a write beyond the limit on the size of files (`ulimit -f`) fail like one to a full disk. Without this call, the
+/// system ends the process with a signal on Unix, and nothing is cleaned up. For programs, at their start.
+///
+/// # Errors
+/// What the system says.
+pub fn refuse_oversized_writes() -> io::Result<()> {
+    #[cfg(unix)]
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default())?;
+    Ok(())
 }
 
 /// Makes the names in a directory durable: files that were renamed into it or removed from it.
@@ -162,6 +243,23 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(path.join("card")).unwrap(), "theirs");
         assert_eq!(names(folder.path()), ["first"]);
+    }
+
+    #[test]
+    fn a_folder_is_removed_whole_and_what_a_kill_left_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("00000003");
+        fs::create_dir_all(folder.path().join(".removing-00000003")).unwrap();
+        create_dir(&path, |unfinished| fs::write(unfinished.join("card"), "old")).unwrap();
+        remove_dir(&path).unwrap();
+        assert!(names(folder.path()).is_empty());
+        for left in [".removing-00000003/card", ".writing-abcdef/card", ".writing-123456", "mine"] {
+            let left = folder.path().join(left);
+            create_dir_all(left.parent().unwrap()).unwrap();
+            fs::write(left, "").unwrap();
+        }
+        remove_unfinished(folder.path()).unwrap();
+        assert_eq!(names(folder.path()), ["mine"]);
     }
 
     #[cfg(unix)]

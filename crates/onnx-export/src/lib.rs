@@ -32,7 +32,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The ONNX file cannot be written.
-    #[error("cannot write {path}: {source}; nothing was changed; check the folder's permissions and the free space")]
+    #[error("cannot write {path}: {source}; check the folder's permissions and the free space")]
     Write {
         /// The file.
         path: PathBuf,
@@ -143,7 +143,7 @@ pub fn export(checkpoint: &Checkpoint, output: &Path) -> Result<Exported> {
     encode::add_metadata(&mut bytes, WEIGHTS_KEY, &checksum);
     let agreement = check::compare(checkpoint, &bytes)?;
     let folder = output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)
+    durable::create_dir_all(folder)
         .and_then(|()| durable::write(output, &bytes))
         .map_err(|source| Error::Write { path: output.into(), source })?;
     Ok(Exported { bytes: bytes.len(), agreement })

@@ -92,7 +92,8 @@ pub fn write(
         fs::write(folder.join(CARD_FILE), card.to_json())?;
         fs::write(folder.join(POSITION_FILE), serde_json::to_string_pretty(position)?)
     };
-    durable::create_dir(&path, fill).map_err(|source| Error::Write { path: path.clone(), source })?;
+    // Not with its parents: the run's folder may have been removed meanwhile.
+    durable::create_dir_in_parent(&path, fill).map_err(|source| Error::Write { path: path.clone(), source })?;
     Ok((path, true))
 }
 
@@ -105,17 +106,7 @@ pub fn name(step: usize) -> String {
 pub fn remove_old(folder: &Path, keep: usize, best: Option<usize>) -> Result<()> {
     let best = best.map(|step| folder.join(name(step)));
     for old in all(folder)?.into_iter().rev().skip(keep).filter(|path| Some(path) != best.as_ref()) {
-        fs::remove_dir_all(&old).map_err(|source| Error::Write { path: old, source })?;
-    }
-    Ok(())
-}
-
-/// Removes what a killed trainer left half-written. Only for whoever holds the run's lock.
-pub fn remove_unfinished(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir(folder).map_err(|source| Error::Read { path: folder.into(), source })?.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(durable::UNFINISHED) {
-            fs::remove_dir_all(entry.path()).map_err(|source| Error::Write { path: entry.path(), source })?;
-        }
+        durable::remove_dir(&old).map_err(|source| Error::Write { path: old, source })?;
     }
     Ok(())
 }

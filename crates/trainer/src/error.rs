@@ -98,8 +98,22 @@ pub enum Error {
         name: String,
     },
     /// Another trainer works in the run's folder.
-    #[error("another trainer works in {path}; wait for it, or choose another name with --run")]
+    #[error(
+        "another trainer{holder} works in {path}; wait until it has finished, or choose another name with --run{}",
+        holder.advice()
+    )]
     Busy {
+        /// The folder.
+        path: PathBuf,
+        /// Which process works there.
+        holder: durable::Holder,
+    },
+    /// The run's folder was removed, or another one put in its place, while it was trained.
+    #[error(
+        "{path} was removed or replaced while its run was being trained, so nothing more can be saved there; start the \
+         run again"
+    )]
+    RunGone {
         /// The folder.
         path: PathBuf,
     },
@@ -264,7 +278,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file of the run cannot be written.
-    #[error("cannot write {path}: {source}; make room there, and resume the run with --resume if it had begun")]
+    #[error(
+        "cannot write {path}: {source}; check the free space and the permissions there, then go on with --resume if the \
+         run had begun"
+    )]
     Write {
         /// The file.
         path: PathBuf,
@@ -319,6 +336,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Corpus(error) => error.exit_code(),
+            Self::Import(error) => error.exit_code(),
             Self::Recipe { .. }
             | Self::UnknownRecipe { .. }
             | Self::RunExists { .. }
@@ -339,14 +357,13 @@ impl Error {
             | Self::TooShortForStreams { .. }
             | Self::NothingInCommon { .. }
             | Self::UnknownCharacter { .. }
-            | Self::Import(_)
             | Self::Novelty(_)
             | Self::NoCheckpointAt { .. }
             | Self::Read { .. }
             | Self::NewerCheckpoint { .. } => exit::BAD_INPUT,
             Self::NoCheckpoint { .. } | Self::DamagedConfig { .. } | Self::DamagedCheckpoint { .. } => exit::DAMAGED,
             Self::Busy { .. } => exit::BUSY,
-            Self::Write { .. } => exit::CANNOT_WRITE,
+            Self::Write { .. } | Self::RunGone { .. } => exit::CANNOT_WRITE,
             Self::Interrupted { .. } => exit::INTERRUPTED,
             Self::Diverged { .. } | Self::Device { .. } | Self::Network(_) | Self::Tensor(_) | Self::NoGradient => 1,
         }

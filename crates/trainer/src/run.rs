@@ -12,12 +12,13 @@
 //! RUN/lock                   locked by the trainer that works here
 //! ```
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
+use durable::{Lock, LockError};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Position;
@@ -126,36 +127,51 @@ pub fn best(run: &Path) -> Option<Best> {
 
 /// Whether a trainer works in a run's folder at the moment.
 pub fn is_locked(run: &Path) -> bool {
-    File::open(run.join(LOCK)).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    Lock::holder(&run.join(LOCK)).is_some()
 }
 
 /// The folder of one run, locked.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    _lock: File,
+    lock: Lock,
 }
 
 impl RunFolder {
     /// Makes the folder with `config` in it.
     ///
     /// # Errors
-    /// [`Error::RunExists`] if there is anything of that name. What is there is left alone.
+    /// [`Error::RunExists`] if there is anything of that name, [`Error::Busy`] if a trainer works on it. What is there is
+    /// left alone.
     pub fn create(path: &Path, config: &RunConfig) -> Result<Self> {
         let json = serde_json::to_string_pretty(config).map_err(|error| unwritable(path, error.into()))?;
+        let mut lock = None;
         let fill = |folder: &Path| {
             fs::create_dir(folder.join(SAMPLES))?;
             fs::create_dir(folder.join(CHECKPOINTS))?;
             for records in [STEPS, METRICS, TIMES, PROGRESS] {
                 fs::write(folder.join(records), "")?;
             }
-            fs::write(folder.join(CONFIG), &json)
+            fs::write(folder.join(CONFIG), &json)?;
+            // Locked before it has its name, so that nobody finds it without a trainer. Windows renames no folder with an
+            // open file in it.
+            if cfg!(unix) {
+                let taken = Lock::take(&folder.join(LOCK)).map_err(|error| match error {
+                    LockError::Io(source) => source,
+                    LockError::Held(_) => io::ErrorKind::ResourceBusy.into(),
+                });
+                lock = Some(taken?);
+            }
+            Ok(())
         };
         match durable::create_dir(path, fill) {
-            Ok(()) => Self::lock(path),
+            Ok(()) => match lock {
+                Some(lock) => Ok(Self { path: path.into(), lock: lock.moved_to(&path.join(LOCK)) }),
+                None => Self::lock(path),
+            },
             // Another error if a parent is a file.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.symlink_metadata().is_ok() => {
-                Err(Error::RunExists { path: path.into() })
+                Err(taken(path))
             }
             Err(source) => Err(unwritable(path, source)),
         }
@@ -174,7 +190,7 @@ impl RunFolder {
             // Looked at first, because making a folder in vain costs several disk writes.
             if path.symlink_metadata().is_err() {
                 match Self::create(&path, config) {
-                    Err(Error::RunExists { .. }) => {}
+                    Err(Error::RunExists { .. } | Error::Busy { .. }) => {}
                     other => return other,
                 }
             }
@@ -182,28 +198,52 @@ impl RunFolder {
         }
     }
 
-    /// Opens a run to resume it.
+    /// Opens a run to resume it, and removes what a killed trainer left half-written in it.
     pub fn open(path: &Path) -> Result<(Self, RunConfig)> {
         let config = RunConfig::read(path)?;
+        let run = Self::lock(path)?;
         for folder in [path.join(SAMPLES), path.join(CHECKPOINTS)] {
-            fs::create_dir_all(&folder).map_err(|source| unwritable(&folder, source))?;
+            durable::create_dir_all(&folder).map_err(|source| unwritable(&folder, source))?;
+            durable::remove_unfinished(&folder).map_err(|source| unwritable(&folder, source))?;
         }
-        Ok((Self::lock(path)?, config))
+        durable::remove_unfinished(path).map_err(|source| unwritable(path, source))?;
+        Ok((run, config))
     }
 
     fn lock(path: &Path) -> Result<Self> {
         let file = path.join(LOCK);
-        let lock = File::create(&file).map_err(|source| unwritable(&file, source))?;
         for attempt in 1.. {
-            match lock.try_lock() {
-                Ok(()) => break,
+            match Lock::take(&file) {
+                Ok(lock) => return Ok(Self { path: path.into(), lock }),
                 // Whoever only looks whether somebody works here holds the lock for a moment.
-                Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => sleep(Duration::from_millis(10)),
-                Err(TryLockError::WouldBlock) => return Err(Error::Busy { path: path.into() }),
-                Err(TryLockError::Error(source)) => return Err(unwritable(&file, source)),
+                Err(LockError::Held(_)) if attempt < LOCK_ATTEMPTS => sleep(Duration::from_millis(10)),
+                Err(LockError::Held(holder)) => return Err(Error::Busy { path: path.into(), holder }),
+                Err(LockError::Io(source)) => return Err(unwritable(&file, source)),
             }
         }
-        Ok(Self { path: path.into(), _lock: lock })
+        unreachable!("the last attempt returns")
+    }
+
+    /// Fails if the folder is no longer the one that this trainer made or opened, so that nothing is written into the run
+    /// of somebody else, and no half of a run is made where one was removed.
+    ///
+    /// # Errors
+    /// [`Error::RunGone`]
+    pub fn check_in_place(&self) -> Result<()> {
+        match self.lock.is_in_place() {
+            Ok(true) => Ok(()),
+            _ => Err(Error::RunGone { path: self.path.clone() }),
+        }
+    }
+
+    /// A result, or that the folder is gone, which explains every failure.
+    pub fn or_gone<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| self.check_in_place().err().unwrap_or(error))
+    }
+
+    /// Whether nothing has been recorded yet: the trainer ended before the first step that it records.
+    pub fn is_blank(&self) -> Result<bool> {
+        Ok(metrics(&self.path)?.is_empty() && steps(&self.path)?.is_empty())
     }
 
     /// The folder itself.
@@ -218,12 +258,13 @@ impl RunFolder {
 
     /// Appends one line to `steps.jsonl`. It is durable after [`RunFolder::sync_steps`].
     pub fn append_step(&self, step: &StepRecord) -> Result<()> {
-        append(&self.path.join(STEPS), step).map(drop)
+        self.check_in_place()?;
+        self.or_gone(append(&self.path.join(STEPS), step).map(drop))
     }
 
     /// Appends one line to `progress.jsonl`. It is durable after [`RunFolder::sync_steps`].
     pub fn append_progress(&self, sample: &ProgressSample) -> Result<()> {
-        append(&self.path.join(PROGRESS), sample).map(drop)
+        self.or_gone(append(&self.path.join(PROGRESS), sample).map(drop))
     }
 
     /// Makes the lines of `steps.jsonl` and `progress.jsonl` durable.
@@ -243,10 +284,11 @@ impl RunFolder {
     /// Call it before the checkpoint of the same step is written: [`RunFolder::rewind`] removes lines that are later
     /// than the checkpoint, but cannot bring back lines that were never written.
     pub fn append(&self, metrics: &Metrics, times: &Times) -> Result<()> {
+        self.check_in_place()?;
         let sync = |path: PathBuf, file: File| file.sync_data().map_err(|source| unwritable(&path, source));
         let (metrics_file, times_file) = (self.path.join(METRICS), self.path.join(TIMES));
         sync(times_file.clone(), append(&times_file, times)?)?;
-        sync(metrics_file.clone(), append(&metrics_file, metrics)?)
+        self.or_gone(sync(metrics_file.clone(), append(&metrics_file, metrics)?))
     }
 
     /// Writes which evaluation was the best. Call it after its checkpoint is written.
@@ -281,7 +323,16 @@ impl RunFolder {
 
     /// Writes what the model wrote after a number of steps.
     pub fn write_samples(&self, step: usize, text: &str) -> Result<()> {
+        self.check_in_place()?;
         write(&self.path.join(SAMPLES).join(format!("{step:08}.txt")), text.as_bytes())
+    }
+}
+
+/// Why a name cannot be given to a new run: a trainer works on a run of that name, or there is something else.
+pub(crate) fn taken(path: &Path) -> Error {
+    match Lock::holder(&path.join(LOCK)) {
+        Some(holder) => Error::Busy { path: path.into(), holder },
+        None => Error::RunExists { path: path.into() },
     }
 }
 
@@ -345,11 +396,12 @@ mod tests {
         let path = place.path().join("run");
         let run = RunFolder::create(&path, &config()).unwrap();
         fs::write(path.join("mine"), "mine").unwrap();
-        assert!(matches!(RunFolder::create(&path, &config()), Err(Error::RunExists { .. })));
-        assert!(matches!(RunFolder::open(&path), Err(Error::Busy { .. })), "the first one works there");
+        assert!(matches!(RunFolder::create(&path, &config()), Err(Error::Busy { .. })), "the first one works there");
+        assert!(matches!(RunFolder::open(&path), Err(Error::Busy { .. })));
         assert!(is_locked(&path));
         drop(run);
         assert!(!is_locked(&path));
+        assert!(matches!(RunFolder::create(&path, &config()), Err(Error::RunExists { .. })));
         assert_eq!(RunFolder::open(&path).unwrap().1, config());
         assert_eq!(fs::read_to_string(path.join("mine")).unwrap(), "mine");
     }
@@ -377,6 +429,38 @@ mod tests {
         }
         let left = fs::read_dir(place.path()).unwrap().count();
         assert_eq!(left, 20, "nothing half-written is left");
+    }
+
+    #[test]
+    fn nothing_is_written_where_the_run_was_removed_or_replaced() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("run");
+        let run = RunFolder::create(&path, &config()).unwrap();
+        run.check_in_place().unwrap();
+        fs::remove_dir_all(&path).unwrap();
+        assert!(matches!(run.write_samples(3, "text"), Err(Error::RunGone { .. })));
+        assert!(!path.exists());
+        let other = RunFolder::create(&path, &config()).unwrap();
+        assert!(matches!(run.write_samples(3, "text"), Err(Error::RunGone { .. })));
+        assert_eq!(fs::read_dir(path.join(SAMPLES)).unwrap().count(), 0);
+        other.check_in_place().unwrap();
+    }
+
+    #[test]
+    fn what_a_kill_left_half_written_is_removed_when_a_run_is_opened() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("run");
+        drop(RunFolder::create(&path, &config()).unwrap());
+        fs::create_dir(path.join("checkpoints/.writing-abcdef")).unwrap();
+        for left in ["checkpoints/.writing-abcdef/card.json", ".writing-123456", "samples/.writing-123456"] {
+            fs::write(path.join(left), "half").unwrap();
+        }
+        drop(RunFolder::open(&path).unwrap());
+        for folder in [".", "samples", "checkpoints"].map(|folder| path.join(folder)) {
+            for entry in fs::read_dir(folder).unwrap() {
+                assert!(!entry.unwrap().file_name().to_string_lossy().starts_with(".writing"));
+            }
+        }
     }
 
     #[test]

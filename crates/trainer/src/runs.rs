@@ -127,6 +127,12 @@ pub fn checkpoint_at(path: &Path) -> Result<PathBuf> {
     }
 }
 
+/// Why a new run cannot have this folder, if there is something: [`Error::Busy`] if a trainer works there, otherwise
+/// [`Error::RunExists`].
+pub fn taken(run: &Path) -> Error {
+    run::taken(run)
+}
+
 /// The folder of the checkpoint of an imported network in a run's folder.
 pub(crate) fn imported_checkpoint(run: &Path) -> PathBuf {
     run::checkpoints(run).join(checkpoint::name(0))

@@ -331,11 +331,13 @@ impl<'s> Session<'s> {
     /// Writes a checkpoint, then which one is the best, and only then removes old ones.
     fn checkpoint(&mut self, training: &Training<'_>, Reached { best, metrics }: Reached) -> Result<PathBuf> {
         let folder = self.run.checkpoints();
+        self.run.check_in_place()?;
         let position = Position::new(*training.progress(), best, metrics).with_plans(training.plans().clone());
         let (network, tensors) = (training.result()?, training.tensors());
         let card = self.card(&network, training, metrics);
         self.run.sync_steps()?;
-        let (path, is_new) = checkpoint::write(&folder, &network, &card, &position, tensors)?;
+        let written = checkpoint::write(&folder, &network, &card, &position, tensors);
+        let (path, is_new) = self.run.or_gone(written)?;
         if let Some(best) = best {
             self.run.write_best(best)?;
         }

@@ -12,6 +12,9 @@ use crate::artifacts::check_writable;
 use crate::output;
 use crate::session::Session;
 
+/// Attempts to open a checkpoint before a trainer removes it.
+const ATTEMPTS: u32 = 20;
+
 /// Write a run's best checkpoint as an ONNX file, checked in two engines before it is put in place.
 ///
 /// Training puts a run's model in place as NAME/model.onnx only if it is the best so far; this command does so for any
@@ -35,20 +38,33 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
     let Arguments { which, output, json } = arguments;
     let output = output.clone().unwrap_or_else(|| session.artifacts.model(&which.dataset));
     check_writable(output.parent().unwrap_or(Path::new("")))?;
-    let checkpoint = which.checkpoint(session)?;
-    let exported = checkpoint_to(&checkpoint, &output)?;
+    let (path, checkpoint) = open(which, session)?;
+    let exported = onnx_export::export(&checkpoint, &output)?;
     let Agreement { candle_onnx, ort } = exported.agreement;
     if *json {
         let report = json!({
-            "file": output, "checkpoint": checkpoint, "bytes": exported.bytes,
+            "file": output, "checkpoint": path, "bytes": exported.bytes,
             "largest_difference": { "candle_onnx": candle_onnx, "ort": ort },
         });
         return output::line(&report.to_string());
     }
     let mut progress = session.progress();
-    progress.say(&format!("{}: {} bytes, from {}", output.display(), exported.bytes, checkpoint.display()));
+    progress.say(&format!("{}: {} bytes, from {}", output.display(), exported.bytes, path.display()));
     progress.say(&agreement(&exported));
     Ok(())
+}
+
+/// Opens the checkpoint. A trainer that works on the run may remove it meanwhile, once it has a better one: then that one
+/// is opened.
+fn open(which: &Which, session: &Session) -> Result<(PathBuf, Checkpoint)> {
+    let mut attempts = 1..ATTEMPTS;
+    loop {
+        let path = which.checkpoint(session)?;
+        match Checkpoint::open(&path) {
+            Err(_) if !path.is_dir() && attempts.next().is_some() => {}
+            opened => return Ok((path, opened?)),
+        }
+    }
 }
 
 /// Exports a checkpoint to a file.

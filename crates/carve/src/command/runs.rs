@@ -60,7 +60,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<()> {
         }
     }
     if is_first && !arguments.json && !session.quiet {
-        eprintln!("no runs yet: {} train starts one", crate::name::name());
+        crate::failure::notice(&format!("no runs yet: {} train starts one", crate::name::name()));
     }
     Ok(())
 }

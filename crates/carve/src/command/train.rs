@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use corpus::Corpus;
 use sampler::Sampler;
 use serde_json::json;
 use trainer::recipe::Request;
@@ -214,7 +213,7 @@ fn config(session: &Session, arguments: &Arguments, name_of_text: &str) -> Resul
     let (recipe, fit) = (request.resolve()?, request.fit()?);
     check(&recipe, *device)?;
     if let Some(run) = arguments.run.as_ref().filter(|run| runs.join(run).exists()) {
-        return Err(trainer::Error::RunExists { path: runs.join(run) }.into());
+        return Err(trainer::runs::taken(&runs.join(run)).into());
     }
     if let Some(checkpoint) = &arguments.init_from {
         trainer::runs::checkpoint_at(checkpoint)?;
@@ -243,9 +242,12 @@ fn export_outcome(
     let exported = export::checkpoint_to(&outcome.checkpoint, &own)?;
     progress.say(&export::agreement(&exported));
     let model = session.artifacts.model(name);
-    let corpus = Corpus::open(&session.artifacts.shards(name))?.index().run;
-    let better = list(&session.artifacts.runs(name)).into_iter().find(|summary| {
-        let is_other = summary.path != outcome.run && summary.preparation == Some(corpus);
+    // From the run's own files: the text may have been prepared anew, or its shards removed, since the run was begun.
+    let runs = list(&session.artifacts.runs(name));
+    let own_run = outcome.run.file_name().map(|name| name.to_string_lossy());
+    let preparation = runs.iter().find(|run| Some(run.run.as_str()) == own_run.as_deref()).map(|run| run.preparation);
+    let better = runs.into_iter().find(|summary| {
+        let is_other = Some(summary.run.as_str()) != own_run.as_deref() && Some(summary.preparation) == preparation;
         is_other && is_better(summary, outcome)
     });
     match better {
@@ -262,8 +264,7 @@ fn export_outcome(
         }
         _ => {
             let bytes = fs::read(&own).with_context(|| format!("cannot read {}", own.display()))?;
-            durable::write(&model, &bytes)
-                .map_err(|error| Failure::CannotWrite(format!("cannot write {}: {error}", model.display())))?;
+            durable::write(&model, &bytes).map_err(|error| Failure::unwritable(&model, &error))?;
             let run = outcome.run.file_name().unwrap_or_default().display();
             progress.say(&format!("{}: {} bytes, from run {run}, the best so far", model.display(), exported.bytes));
             Ok((model, true))

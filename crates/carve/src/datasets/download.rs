@@ -1,6 +1,6 @@
 //! Fetches one file: written beside its place, verified, renamed. Can be interrupted.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,7 @@ pub fn fetch(
     let length = response.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
 
     let folder = path.parent().context("the cache has no folder")?;
-    fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+    durable::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
     let task = format!("downloading {url}");
     let mut body = response.body_mut().as_reader();
     let mut digest = Sha256::new();
@@ -98,6 +98,7 @@ pub fn sha256(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::net::TcpListener;
 
     /// Serves one response and returns its address.

@@ -88,8 +88,8 @@ fn unpack(artifacts: &Artifacts, name: &str, text: &str) -> Result<PathBuf> {
     if fs::read(&path).is_ok_and(|bytes| bytes == text.as_bytes()) {
         return Ok(path);
     }
-    let written = fs::create_dir_all(artifacts.cache()).and_then(|()| durable::write(&path, text.as_bytes()));
-    written.map_err(|error| Failure::CannotWrite(format!("cannot write {}: {error}", path.display())))?;
+    let written = durable::create_dir_all(&artifacts.cache()).and_then(|()| durable::write(&path, text.as_bytes()));
+    written.map_err(|error| Failure::unwritable(&path, &error))?;
     Ok(path)
 }
 

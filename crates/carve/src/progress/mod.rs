@@ -51,7 +51,7 @@ impl Progress {
             (false, true) => Style::Bar,
             (false, false) => Style::Lines,
         };
-        Self { style, heartbeat: HEARTBEAT, print: Box::new(|line| eprintln!("{line}")), current: None }
+        Self { style, heartbeat: HEARTBEAT, print: Box::new(crate::failure::notice), current: None }
     }
 
     /// Writes a line, above the bar if there is one.

@@ -5,11 +5,11 @@
 //! in the same folder: unfinished ones, and shards that the new index does not list. Both are recognised by their whole
 //! names, and the lock proves that no other prepare is using them.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use same_file::Handle;
+use durable::{Lock, LockError};
 
 use crate::shard::writer::{FinishedShard, is_shard_name, is_unfinished_name};
 use crate::{Error, INDEX_FILE, Index, Result};
@@ -24,7 +24,7 @@ pub struct OutputFolder {
     made_lock: bool,
     /// Shards of this call that have their names, but are in no index yet.
     published: Vec<PathBuf>,
-    _lock: File,
+    lock: Option<Lock>,
 }
 
 impl OutputFolder {
@@ -38,8 +38,9 @@ impl OutputFolder {
             .map_err(|source| Error::Write { path: path.into(), source })
             .and_then(|()| lock(path));
         match locked {
-            Ok((lock, made_lock)) => {
-                Ok(Self { path: path.into(), made, made_lock, published: Vec::new(), _lock: lock })
+            Ok(lock) => {
+                let made_lock = lock.made_file();
+                Ok(Self { path: path.into(), made, made_lock, published: Vec::new(), lock: Some(lock) })
             }
             Err(error) => {
                 // If another process holds the lock, the folder is not empty, and stays.
@@ -126,6 +127,7 @@ impl Drop for OutputFolder {
         if self.made_lock {
             let _ = fs::remove_file(self.path.join(LOCK_FILE));
         }
+        drop(self.lock.take());
         // This removes only empty folders, so whatever somebody else put there stays.
         self.made.iter().rev().for_each(|path| drop(fs::remove_dir(path)));
     }
@@ -144,39 +146,12 @@ fn make_folders(path: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Locks a folder, and says whether this call made the lock file.
-fn lock(folder: &Path) -> Result<(File, bool)> {
+fn lock(folder: &Path) -> Result<Lock> {
     let path = folder.join(LOCK_FILE);
-    let unwritable = |source| Error::Write { path: path.clone(), source };
-    let mut options = File::options();
-    options.write(true);
-    loop {
-        let (lock, made) = match options.clone().create_new(true).open(&path) {
-            Ok(lock) => (lock, true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match options.open(&path) {
-                Ok(lock) => (lock, false),
-                // Its owner has just removed it.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(unwritable(error)),
-            },
-            Err(error) => return Err(unwritable(error)),
-        };
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Busy(folder.into())),
-            Err(TryLockError::Error(source)) => {
-                if made {
-                    let _ = fs::remove_file(&path);
-                }
-                return Err(unwritable(source));
-            }
-        }
-        // If its owner removed the file before it was locked here, the lock is of a file that nobody else can find.
-        let still_there = lock.try_clone().and_then(Handle::from_file).map_err(unwritable)?;
-        if Handle::from_path(&path).is_ok_and(|there| there == still_there) {
-            return Ok((lock, made));
-        }
-    }
+    Lock::take(&path).map_err(|error| match error {
+        LockError::Held(holder) => Error::Busy { path: folder.into(), holder },
+        LockError::Io(source) => Error::Write { path, source },
+    })
 }
 
 #[cfg(test)]
@@ -209,7 +184,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("new");
         let first = OutputFolder::lock(&path).unwrap();
-        assert!(matches!(OutputFolder::lock(&path), Err(Error::Busy(busy)) if busy == path));
+        assert!(matches!(OutputFolder::lock(&path), Err(Error::Busy { path: busy, .. }) if busy == path));
         assert!(path.join(LOCK_FILE).exists());
         drop(first);
         OutputFolder::lock(&path).unwrap();

@@ -20,7 +20,7 @@ mod score;
 mod validate;
 mod write;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sampler::{Engine, Model, Network, Scorer, bundle as bundled, read_file};
 
@@ -86,8 +86,14 @@ fn model_bytes(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
     if let Some(path) = path {
         return Ok(read_file(path)?);
     }
-    let own = std::env::current_exe().ok().map(|program| bundled::read(&program)).transpose()?.flatten();
+    let own = std::env::current_exe().ok().map(|program| bundled::read(&running(program))).transpose()?.flatten();
     own.ok_or_else(|| Failure::Usage("no model: name one with --model FILE".into()))
+}
+
+/// This program's own file, even if another one has just been put in its place, as `bundle` does.
+fn running(program: PathBuf) -> PathBuf {
+    let link = Path::new("/proc/self/exe");
+    if !program.exists() && link.exists() { link.into() } else { program }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use corpus::exit;
+
 /// Why a file cannot become a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -110,7 +112,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The new folder cannot be written.
-    #[error("cannot write {path}: {source}; free the disk or choose another folder")]
+    #[error("cannot write {path}: {source}; check the permissions and the free space, or choose another folder")]
     Write {
         /// The folder.
         path: PathBuf,
@@ -127,3 +129,13 @@ pub enum Error {
 
 /// The result of this module's functions.
 pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The program's exit code for this error, by the table of [`corpus::exit`].
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Write { .. } => exit::CANNOT_WRITE,
+            _ => exit::BAD_INPUT,
+        }
+    }
+}

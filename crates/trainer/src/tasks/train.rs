@@ -15,12 +15,12 @@ use crate::plan::{Plan, Plans};
 use crate::randomness::{Purpose, derive};
 use crate::recipe::{Difference, Fit, Recipe, Request};
 use crate::records::{Best, Metrics, Outcome};
-use crate::run::{RunConfig, RunFolder};
+use crate::run::{self, RunConfig, RunFolder};
 use crate::session::Session;
 use crate::timing::Bench;
 use crate::training::Training;
 use crate::transfer::transfer;
-use crate::{Error, Result, checkpoint, corpora, estimate, run, runs};
+use crate::{Error, Result, checkpoint, corpora, estimate, runs};
 
 /// What to train.
 #[derive(Debug, Clone)]
@@ -224,16 +224,27 @@ fn begin(
     observer: &mut dyn Observer,
     interrupted: &AtomicBool,
 ) -> Result<Outcome> {
-    let first = |path: &Path| first_weights(path, corpus, config.seed, device, observer);
-    let network = config.init_from.as_deref().map(first).transpose()?;
-    let (text, vocabulary) = (corpora::training_text(corpus)?, corpus.vocabulary().len());
-    let mut training = Training::new(&config.recipe, text, vocabulary, config.seed, device, network)?;
-    training.follow(config.plans.clone());
+    let training = first_training(config, corpus, device, observer)?;
     let run = match place.name {
         RunName::Exact(name) => RunFolder::create(&place.runs.join(name), config)?,
         RunName::Numbered(name) => RunFolder::create_numbered(place.runs, name, config)?,
     };
     Session::new(config, corpus, device, &run, observer, clock)?.train(training, None, None, interrupted)
+}
+
+/// The training of a run that has not taken a step.
+fn first_training<'c>(
+    config: &RunConfig,
+    corpus: &'c Corpus,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Training<'c>> {
+    let first = |path: &Path| first_weights(path, corpus, config.seed, device, observer);
+    let network = config.init_from.as_deref().map(first).transpose()?;
+    let (text, vocabulary) = (corpora::training_text(corpus)?, corpus.vocabulary().len());
+    let mut training = Training::new(&config.recipe, text, vocabulary, config.seed, device, network)?;
+    training.follow(config.plans.clone());
+    Ok(training)
 }
 
 /// Refuses a name that is none, or that is taken, before a text is read. Making the folder refuses a taken one again.
@@ -243,7 +254,7 @@ fn check_free(name: &RunName, runs: &Path) -> Result<()> {
     if let RunName::Exact(name) = name
         && runs.join(name).symlink_metadata().is_ok()
     {
-        return Err(Error::RunExists { path: runs.join(name) });
+        return Err(run::taken(&runs.join(name)));
     }
     Ok(())
 }
@@ -296,9 +307,15 @@ fn go_on(resume: &Resume, clock: &dyn Clock, observer: &mut dyn Observer, interr
     let vocabulary = corpus.vocabulary().len();
     estimate::check(&config.recipe, vocabulary, &device)?;
     corpora::verify(&corpus, observer)?;
-    checkpoint::remove_unfinished(&run.checkpoints())?;
-    let last = checkpoint::last(&run.checkpoints())?;
-    let path = last.ok_or_else(|| Error::NoCheckpoint { path: resume.run.clone() })?;
+    let Some(path) = checkpoint::last(&run.checkpoints())? else {
+        if run.is_blank()? {
+            // Killed before its first checkpoint: nothing is lost, and everything is known to begin again.
+            let training = first_training(&config, &corpus, &device, observer)?;
+            let mut session = Session::new(&config, &corpus, &device, &run, observer, clock)?;
+            return session.train(training, None, None, interrupted);
+        }
+        return Err(Error::NoCheckpoint { path: resume.run.clone() });
+    };
     let position = checkpoint::position(&path)?;
     let tensors = checkpoint::tensors(&path)?;
     let (network, _) = checkpoint::model(&path, &device)?;
