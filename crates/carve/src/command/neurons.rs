@@ -97,7 +97,7 @@ fn row(result: &FeatureResult) -> String {
     let Some(best) = best.first() else {
         return format!("{name:<24} {}", absent.as_deref().unwrap_or("no cells"));
     };
-    let cell = format!("{}, {}", best.layer, best.cell);
+    let cell = format!("{}, {}", best.layer + 1, best.cell);
     let score = if *measure == Measure::Auc { "AUC" } else { "|r|" };
     let found = if *found { "yes" } else { "no" };
     format!("{name:<24} {cell:<12} {score} {:.2} {random:>7.2} {untrained:>10.2}  {found}", best.score)
