@@ -72,6 +72,7 @@ impl Place {
             runs: self.path("runs"),
             name: RunName::Exact(name.into()),
             recipe: request.resolve().unwrap(),
+            fit: None,
             device: DeviceName::Cpu,
             seed: 1,
             init_from: None,

@@ -73,6 +73,8 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use trainer::Plans;
+
     use super::*;
 
     fn config(recipe: Recipe) -> RunConfig {
@@ -84,6 +86,8 @@ mod tests {
             shards: "shards".into(),
             corpus: 3,
             init_from: None,
+            plans: Plans::default(),
+            repeats: None,
         }
     }
 

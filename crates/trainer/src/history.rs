@@ -91,6 +91,7 @@ fn samples(run: &Path) -> Vec<Sample> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Plans;
 
     #[test]
     fn what_was_not_recorded_is_empty() {
@@ -107,6 +108,8 @@ mod tests {
             shards: "shards".into(),
             corpus: 3,
             init_from: None,
+            plans: Plans::default(),
+            repeats: None,
         };
         fs::write(run.join("config.json"), serde_json::to_string(&config).unwrap()).unwrap();
         fs::write(run.join("times.jsonl"), r#"{"step":10,"elapsed":2.5,"speed":4.0}"#).unwrap();

@@ -7,7 +7,7 @@ use analysis::{
 use model_card::{Unit, Vocabulary};
 use trainer::novelty::{Novelty, Overlap, Share};
 use trainer::recipe::Recipe;
-use trainer::{Best, History, Metrics, ProgressSample, RunConfig, StepRecord, Times};
+use trainer::{Best, History, Metrics, Plans, ProgressSample, RunConfig, StepRecord, Times};
 
 /// A run of `steps` optimizer steps under this name.
 pub fn history(name: &str, steps: usize) -> History {
@@ -44,6 +44,8 @@ pub fn history(name: &str, steps: usize) -> History {
             shards: "shards".into(),
             corpus: 0x1234_5678_9abc_def0,
             init_from: None,
+            plans: Plans::default(),
+            repeats: None,
         }),
         steps: (1..=steps).map(record).collect(),
         times: evaluated()

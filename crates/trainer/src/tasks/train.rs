@@ -311,7 +311,7 @@ fn go_on(resume: &Resume, clock: &dyn Clock, observer: &mut dyn Observer, interr
         if run.is_blank()? {
             // Killed before its first checkpoint: nothing is lost, and everything is known to begin again.
             let training = first_training(&config, &corpus, &device, observer)?;
-            let mut session = Session::new(&config, &corpus, &device, &run, observer, clock)?;
+            let session = Session::new(&config, &corpus, &device, &run, observer, clock)?;
             return session.train(training, None, None, interrupted);
         }
         return Err(Error::NoCheckpoint { path: resume.run.clone() });
