@@ -90,6 +90,13 @@ pub const OPERATIONS: &[Operation] = &[
         again: None,
         changes: &["tale/runs/imported"],
     },
+    Operation {
+        name: "report",
+        program: "carve",
+        words: &["report", "--dataset", "tale", "--run", "done", "--output", "tale.html"],
+        again: None,
+        changes: &["tale.html"],
+    },
 ];
 
 /// A folder in which every operation can run, and what each of them leaves if nothing disturbs it.

@@ -127,8 +127,9 @@ impl<'s> Session<'s> {
                 }
                 (interval, saved) = (self.interval(&training), self.clock.now());
             } else {
-                self.sample_progress(&training, reached, step, None)?;
-                training.count_time(clock.lap());
+                if self.sample_progress(&training, reached, step, None)? {
+                    training.count_time(clock.lap());
+                }
                 if is_planned_anew || self.checkpoint_is_due(training.progress().step, saved) {
                     self.checkpoint(&training, reached)?;
                     training.count_time(clock.lap());
@@ -272,17 +273,17 @@ impl<'s> Session<'s> {
     }
 
     /// Records what the network writes now, if a sample along the way is due: whenever the number of steps has doubled, and
-    /// after the last step. Like all records it comes before the checkpoint of its step.
+    /// after the last step. Like all records it comes before the checkpoint of its step. Returns whether one was due.
     fn sample_progress(
         &mut self,
         training: &Training<'_>,
         reached: Reached,
         step: Step,
         validation_loss: Option<f64>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let (length, progress) = (self.recipe().records.progress, training.progress());
         if length == 0 || !(progress.step.is_power_of_two() || self.is_over(training, reached)) {
-            return Ok(());
+            return Ok(false);
         }
         let (vocabulary, prompt) = (self.corpus.vocabulary(), self.excerpt(0));
         let seed = derive(self.config.seed, Purpose::Progress, 0);
@@ -302,7 +303,7 @@ impl<'s> Session<'s> {
         };
         self.run.append_progress(&sample)?;
         self.observer.observe(&Event::ProgressSample(&sample));
-        Ok(())
+        Ok(true)
     }
 
     fn evaluate(&mut self, training: &mut Training<'_>, step: Step) -> Result<Metrics> {

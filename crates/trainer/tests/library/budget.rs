@@ -21,6 +21,7 @@ const SMALL_MODERN: &[&str] = &[
     "samples.length=4",
     "samples.every=1",
     "records.steps=1",
+    "records.progress=0",
     "checkpoints.minutes=0",
     "checkpoints.keep=1000",
 ];
