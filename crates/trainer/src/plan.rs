@@ -291,7 +291,8 @@ mod tests {
     #[test]
     fn a_machine_that_changes_its_pace_gets_a_new_plan_and_ends_in_time() {
         // The case, the seconds of each step, and how many plans there are in the end.
-        let cases: [(&str, fn(usize) -> f64, usize); 6] = [
+        type StepAt = fn(usize) -> f64;
+        let cases: [(&str, StepAt, usize); 6] = [
             ("as planned", |_| 0.1, 1),
             ("within the margin", |_| 0.115, 1),
             ("twice as slow", |_| 0.2, 2),
