@@ -27,7 +27,7 @@ fn results_and_descriptions_are_those_of_onnx_runtime() {
     }
     if let Some(file) = env::var_os(PEER) {
         let library = env::var_os("ORT_DYLIB_PATH").unwrap();
-        environment_over(|| ort_rten::ort_backend::library_api(library.as_ref()).unwrap());
+        environment_over(|| ort_backend::library_api(library.as_ref()).unwrap());
         fs::write(file, serde_json::to_vec(&run()).unwrap()).unwrap();
         return;
     }

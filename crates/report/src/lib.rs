@@ -74,7 +74,7 @@ pub fn write(report: &Report<'_>, path: &Path) -> Result<()> {
 /// Checks, before anything is computed, that a page may be put there.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn check(path: &Path) -> Result<()> {
     let cannot_write = |source: io::Error| Error::Write { path: path.into(), source };
     match fs::metadata(path) {

@@ -64,6 +64,7 @@ fn networks_of_different_models_share_nothing() {
 }
 
 /// A field of a protobuf message.
+#[cfg(not(feature = "rten"))]
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut field = vec![number << 3 | 2];
     let mut length = bytes.len();

@@ -12,7 +12,7 @@ fuzz::target!(|bytes: &[u8]| {
         assert!(read.length <= length - TRAILER_LENGTH as u64);
         assert_eq!(read.to_bytes(), *trailer);
     }
-    if bytes[0] % 16 > 0 {
+    if !bytes[0].is_multiple_of(16) {
         return;
     }
     let file = Scratch::file("bundle", bytes);

@@ -13,7 +13,7 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 fuzz::target!(|bytes: &[u8]| {
     let Ok((case, _)) = check::run(&mut Unstructured::new(bytes)) else { return };
     // `SCRIMSHAW_FUZZ_RTEN=1` runs rten on every one, to repeat what was found.
-    if case.for_rten && (COUNT.fetch_add(1, Ordering::Relaxed) % 64 == 0 || fuzz::wants_rten()) {
+    if case.for_rten && (COUNT.fetch_add(1, Ordering::Relaxed).is_multiple_of(64) || fuzz::wants_rten()) {
         rten::compare(&case);
     }
 });
