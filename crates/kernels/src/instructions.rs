@@ -3,7 +3,7 @@
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512, Avx512Bf16};
+use crate::simd::{Avx2, Avx512, Avx512Bf16, Avx512Vnni};
 use crate::simd::{Portable, Simd};
 
 /// A set of SIMD instructions that this processor has.
@@ -17,6 +17,8 @@ enum Set {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
     #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
     #[cfg(target_arch = "aarch64")]
@@ -39,8 +41,12 @@ impl Instructions {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") {
-                if is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw") {
-                    sets.push(Set::Avx512Bf16);
+                if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512bw") {
+                    // Every processor with bfloat16 pairs multiplies bytes too.
+                    if is_x86_feature_detected!("avx512bf16") {
+                        sets.push(Set::Avx512Bf16);
+                    }
+                    sets.push(Set::Avx512Vnni);
                 }
                 sets.push(Set::Avx512);
             }
@@ -59,14 +65,14 @@ impl Instructions {
         Self::available()[0]
     }
 
-    /// The usual name of the set: AVX-512, AVX2, NEON or portable. Support for bfloat16 does not change it.
+    /// The usual name of the set: AVX-512, AVX2, NEON or portable. Support for bfloat16 or bytes does not change it.
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "AVX2",
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512 | Set::Avx512Bf16 => "AVX-512",
+            Set::Avx512 | Set::Avx512Vnni | Set::Avx512Bf16 => "AVX-512",
             #[cfg(target_arch = "aarch64")]
             Set::Neon => "NEON",
         }
@@ -88,7 +94,7 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => Avx2::LANES,
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512 | Set::Avx512Bf16 => Avx512::LANES,
+            Set::Avx512 | Set::Avx512Vnni | Set::Avx512Bf16 => Avx512::LANES,
             #[cfg(target_arch = "aarch64")]
             Set::Neon => Neon::LANES,
         }
@@ -104,7 +110,17 @@ impl Instructions {
         self.run_f32(kernel);
     }
 
-    /// Runs a kernel that multiplies no bfloat16 numbers, which need not be compiled for them.
+    /// Runs a kernel that multiplies bytes but no bfloat16 numbers, which need not be compiled for them.
+    pub(crate) fn run_bytes(self, kernel: impl Kernel) {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self.0, Set::Avx512Vnni | Set::Avx512Bf16) {
+            // SAFETY: the value exists because `available` found the instructions.
+            return unsafe { with_avx512_vnni(kernel) };
+        }
+        self.run_f32(kernel);
+    }
+
+    /// Runs a kernel that multiplies floats alone, which need not be compiled for bytes and bfloat16 numbers.
     pub(crate) fn run_f32(self, kernel: impl Kernel) {
         match self.0 {
             Set::Portable => kernel.run(Portable),
@@ -113,7 +129,7 @@ impl Instructions {
             Set::Avx2 => unsafe { with_avx2(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the value exists because `available` found the instructions, AVX-512F among them.
-            Set::Avx512 | Set::Avx512Bf16 => unsafe { with_avx512(kernel) },
+            Set::Avx512 | Set::Avx512Vnni | Set::Avx512Bf16 => unsafe { with_avx512(kernel) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: every 64-bit ARM has NEON.
             Set::Neon => kernel.run(unsafe { Neon::new() }),
@@ -140,9 +156,18 @@ unsafe fn with_avx512(kernel: impl Kernel) {
 }
 
 /// # Safety
-/// The processor has AVX-512F, AVX-512BW and AVX512-BF16.
+/// The processor has AVX-512F, AVX-512BW and AVX512-VNNI.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn with_avx512_vnni(kernel: impl Kernel) {
+    // SAFETY: the caller vouches for the instructions.
+    kernel.run(unsafe { Avx512Vnni::new() });
+}
+
+/// # Safety
+/// The processor has AVX-512F, AVX-512BW, AVX512-VNNI and AVX512-BF16.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx512bf16")]
 unsafe fn with_avx512_bf16(kernel: impl Kernel) {
     // SAFETY: the caller vouches for the instructions.
     kernel.run(unsafe { Avx512Bf16::new() });

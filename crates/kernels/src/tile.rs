@@ -21,20 +21,8 @@ pub(crate) struct LeftOperand<'a> {
     pub(crate) step: usize,
 }
 
-/// Adds to a tile of R rows of C vectors the product of `left` (R, `count`) with `right` (`count`, C vectors), whose words
-/// are numbers.
-#[inline(always)]
-pub(crate) fn accumulate<S: Simd, const R: usize, const C: usize>(
-    simd: S,
-    tile: &mut [[S::Vector; C]; R],
-    count: usize,
-    left: LeftOperand<'_>,
-    right: &[f32],
-) {
-    add_product::<S, Numbers, R, C>(simd, tile, count, left, right);
-}
-
-/// [`accumulate`] of words of a precision.
+/// Adds to a tile of R rows of C vectors the product of `left` (R, `count`) with `right` (`count`, C vectors), words of a
+/// precision.
 #[inline(always)]
 pub(crate) fn accumulate_words<S: Simd, const R: usize, const C: usize>(
     simd: S,
@@ -45,18 +33,19 @@ pub(crate) fn accumulate_words<S: Simd, const R: usize, const C: usize>(
     right: &[f32],
 ) {
     match precision {
-        Precision::Float32 => add_product::<S, Numbers, R, C>(simd, tile, count, left, right),
-        Precision::BFloat16 => add_product::<S, Pairs, R, C>(simd, tile, count, left, right),
+        Precision::Float32 => accumulate::<S, Numbers, R, C>(simd, tile, count, left, right),
+        Precision::BFloat16 => accumulate::<S, Pairs, R, C>(simd, tile, count, left, right),
     }
 }
 
 /// How words are multiplied: a type and not a closure, which would be compiled without the instructions.
-trait MultiplyWords {
+pub(crate) trait MultiplyWords {
     /// `a * b + c`
     fn multiply_add<S: Simd>(simd: S, a: S::Vector, b: S::Vector, c: S::Vector) -> S::Vector;
 }
 
-struct Numbers;
+/// Words are numbers.
+pub(crate) struct Numbers;
 
 impl MultiplyWords for Numbers {
     #[inline(always)]
@@ -65,6 +54,7 @@ impl MultiplyWords for Numbers {
     }
 }
 
+/// Words are pairs of bfloat16 numbers.
 struct Pairs;
 
 impl MultiplyWords for Pairs {
@@ -74,8 +64,19 @@ impl MultiplyWords for Pairs {
     }
 }
 
+/// Words are four bytes, and sums are integers.
+pub(crate) struct Bytes;
+
+impl MultiplyWords for Bytes {
+    #[inline(always)]
+    fn multiply_add<S: Simd>(simd: S, a: S::Vector, b: S::Vector, c: S::Vector) -> S::Vector {
+        simd.multiply_bytes(a, b, c)
+    }
+}
+
+/// Adds to a tile of R rows of C vectors the product of `left` (R, `count`) with `right` (`count`, C vectors).
 #[inline(always)]
-fn add_product<S: Simd, M: MultiplyWords, const R: usize, const C: usize>(
+pub(crate) fn accumulate<S: Simd, M: MultiplyWords, const R: usize, const C: usize>(
     simd: S,
     tile: &mut [[S::Vector; C]; R],
     count: usize,
@@ -110,26 +111,26 @@ fn add_product<S: Simd, M: MultiplyWords, const R: usize, const C: usize>(
     *tile = sums;
 }
 
-/// Adds the products of one row of numbers with two panels of C vectors, the first to the first row of the tile and the
-/// second to the second. One panel alone would keep the processor waiting for the sums that the next products are added to.
+/// Adds the products of one row of words with two panels of C vectors, the first to the first row of the tile and the second
+/// to the second. One panel alone would keep the processor waiting for the sums that the next products are added to.
 #[inline(always)]
-pub(crate) fn accumulate_two_panels<S: Simd, const C: usize>(
+pub(crate) fn accumulate_two_panels<S: Simd, M: MultiplyWords, const C: usize>(
     simd: S,
     tile: &mut [[S::Vector; C]; 2],
-    numbers: &[f32],
+    words: &[f32],
     panels: [&[f32]; 2],
 ) {
     let row = C * S::LANES;
-    let length = numbers.len() * row;
+    let length = words.len() * row;
     assert!(length <= panels[0].len() && length <= panels[1].len(), "a panel is too short");
     let mut vectors = panels.map(<[f32]>::as_ptr);
     let mut sums = *tile;
-    for number in numbers {
-        let number = simd.splat(*number);
+    for word in words {
+        let word = simd.splat(*word);
         for (sums, vectors) in sums.iter_mut().zip(&mut vectors) {
             for (column, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: both panels were found to have as many rows as there are numbers.
-                *sum = simd.mul_add(number, unsafe { simd.load(vectors.add(column * S::LANES)) }, *sum);
+                // SAFETY: both panels were found to have as many rows as there are words.
+                *sum = M::multiply_add(simd, word, unsafe { simd.load(vectors.add(column * S::LANES)) }, *sum);
             }
             *vectors = vectors.wrapping_add(row);
         }

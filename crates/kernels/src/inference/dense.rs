@@ -4,7 +4,7 @@ use super::matrix::{Factor, MOST_TILE, Number, PackedMatrix, Source, VECTORS, ti
 use crate::{
     instructions::{Instructions, Kernel},
     simd::{Simd, load, store_partial},
-    tile::Tiles,
+    tile::{Numbers, Tiles},
 };
 
 /// A dense layer: a matrix (K, columns) with a bias, packed once and never changed.
@@ -97,7 +97,7 @@ impl Multiply<'_> {
         let width = (columns - first).min(C * S::LANES);
         let mut tile = [0.0; MOST_TILE];
         for (row, height) in Tiles::of::<S>(0..rows) {
-            tile_of_sums::<S, C>(simd, [row, height], |_| bias, &product, &mut tile);
+            tile_of_sums::<S, Numbers, C>(simd, [row, height], |_| bias, &product, &mut tile);
             for (row, sums) in (row..row + height).zip(tile.chunks_exact(C * S::LANES)) {
                 let out = &mut out[row * columns + first..][..width];
                 for (out, sums) in out.chunks_mut(S::LANES).zip(sums.chunks_exact(S::LANES)) {

@@ -65,11 +65,11 @@ pub struct Layer {
 /// Weights below this many are not worth a hand-over between threads at each time step.
 const SHARED_STEP: usize = 1 << 19;
 /// Multiplications below this many are done before another thread has woken up.
-const SHARED_WORK: usize = 1 << 18;
+pub(super) const SHARED_WORK: usize = 1 << 18;
 /// Batches up to this size have the inputs of several time steps multiplied beforehand.
-const FEW_SEQUENCES: usize = 5;
+pub(super) const FEW_SEQUENCES: usize = 5;
 /// Rows that are multiplied beforehand at a time: their sums stay in the cache.
-const PROJECTED_ROWS: usize = 96;
+pub(super) const PROJECTED_ROWS: usize = 96;
 
 impl Layer {
     /// Packs the weights of a layer that reads numbers.
@@ -87,29 +87,7 @@ impl Layer {
     /// If the weights are fewer than the sizes say.
     pub fn over_table(instructions: Instructions, weights: &Weights<'_>, table: &[Number]) -> Self {
         let mut layer = Self::pack(instructions, weights, 0);
-        let (lanes, hidden, padded) = (instructions.lanes(), weights.hidden, layer.matrix.padded());
-        let mut product = Buffer::default();
-        let rows = product.sized(table.len() / weights.inputs * padded).chunks_exact_mut(padded);
-        let rows_are_gates = is_identity(weights.input, weights.inputs);
-        for (sums, row) in rows.zip(table.chunks_exact(weights.inputs)) {
-            sums.copy_from_slice(layer.matrix.bias());
-            if rows_are_gates {
-                for (place, sum) in sums.iter_mut().enumerate() {
-                    *sum += column(place, hidden, lanes).map_or(0.0, |column| f32::from_le_bytes(row[column]));
-                }
-                continue;
-            }
-            // Tables of one-hot vectors are mostly zeros.
-            let numbers = row.iter().map(|&number| f32::from_le_bytes(number)).enumerate();
-            for (input, number) in numbers.filter(|(_, number)| *number != 0.0) {
-                for (place, sum) in sums.iter_mut().enumerate() {
-                    if let Some(column) = column(place, hidden, lanes) {
-                        *sum += number * f32::from_le_bytes(weights.input[column * weights.inputs + input]);
-                    }
-                }
-            }
-        }
-        layer.table = Some(product);
+        layer.table = Some(starts_of_rows(instructions, weights, table, layer.matrix.bias()));
         layer
     }
 
@@ -260,6 +238,39 @@ fn run_steps(
     }
 }
 
+/// What the sums of a layer start from for each row of a table (V, I): the bias and the row's product with the input weights,
+/// (V, padded).
+pub(super) fn starts_of_rows(
+    instructions: Instructions,
+    weights: &Weights<'_>,
+    table: &[Number],
+    bias: &[f32],
+) -> Buffer {
+    let (lanes, hidden, padded) = (instructions.lanes(), weights.hidden, bias.len());
+    let mut product = Buffer::default();
+    let rows = product.sized(table.len() / weights.inputs * padded).chunks_exact_mut(padded);
+    let rows_are_gates = is_identity(weights.input, weights.inputs);
+    for (sums, row) in rows.zip(table.chunks_exact(weights.inputs)) {
+        sums.copy_from_slice(bias);
+        if rows_are_gates {
+            for (place, sum) in sums.iter_mut().enumerate() {
+                *sum += column(place, hidden, lanes).map_or(0.0, |column| f32::from_le_bytes(row[column]));
+            }
+            continue;
+        }
+        // Tables of one-hot vectors are mostly zeros.
+        let numbers = row.iter().map(|&number| f32::from_le_bytes(number)).enumerate();
+        for (input, number) in numbers.filter(|(_, number)| *number != 0.0) {
+            for (place, sum) in sums.iter_mut().enumerate() {
+                if let Some(column) = column(place, hidden, lanes) {
+                    *sum += number * f32::from_le_bytes(weights.input[column * weights.inputs + input]);
+                }
+            }
+        }
+    }
+    product
+}
+
 /// Whether numbers are an identity matrix of this size.
 pub fn is_identity(numbers: &[Number], size: usize) -> bool {
     let expected = |place: usize| if place.is_multiple_of(size + 1) { 1.0_f32.to_le_bytes() } else { [0; 4] };
@@ -267,7 +278,7 @@ pub fn is_identity(numbers: &[Number], size: usize) -> bool {
 }
 
 /// The column of ONNX' weights at a place of a packed row: gates of one vector of units side by side.
-fn column(place: usize, hidden: usize, lanes: usize) -> Option<usize> {
+pub(super) fn column(place: usize, hidden: usize, lanes: usize) -> Option<usize> {
     let (panel, gate) = (place / lanes / VECTORS, place / lanes % VECTORS);
     let unit = panel * lanes + place % lanes;
     (unit < hidden).then_some(gate * hidden + unit)

@@ -1,7 +1,8 @@
 //! Weights in the order in which the kernels read them, and tiles of products with them.
 //!
-//! Columns are cut into panels of four vectors. A panel holds, for each number of the left operand in turn, the four vectors
-//! that it is multiplied with, so that the kernels read memory strictly forward.
+//! Columns are cut into panels of four vectors. A panel holds, for each word of the left operand in turn, the four vectors
+//! that it is multiplied with, so that the kernels read memory strictly forward. A word is a number, or four bytes of a
+//! quantized matrix.
 
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ use crate::{
     buffer::Buffer,
     instructions::Instructions,
     simd::{MOST_LANES, Simd, load, store},
-    tile::{LeftOperand, accumulate, accumulate_two_panels, load_four, with_rows},
+    tile::{LeftOperand, MultiplyWords, accumulate, accumulate_two_panels, load_four, with_rows},
 };
 
 /// A little-endian `f32`, as files have it.
@@ -24,7 +25,7 @@ pub(super) const MOST_TILE: usize = 6 * VECTORS * MOST_LANES;
 /// A matrix (K, columns) in panels, and what each column's sums start from.
 pub(super) struct PackedMatrix {
     pub(super) instructions: Instructions,
-    /// Rows: numbers of the left operand, K.
+    /// Rows: words of the left operand, K if they are numbers.
     pub(super) inner: usize,
     pub(super) panels: usize,
     /// Vectors of the last panel: 1, 2 or all.
@@ -56,17 +57,10 @@ impl PackedMatrix {
     ) -> Self {
         /// Rows at a time: what is read and written meanwhile stays in the first-level cache.
         const BLOCK: usize = 16;
-        let lanes = instructions.lanes();
         let inner: usize = sources.iter().map(|source| source.rows).sum();
-        let panels = vectors.div_ceil(VECTORS);
-        let tail = match vectors % VECTORS {
-            few @ (1 | 2) => few,
-            _ => VECTORS,
-        };
-        let whole = VECTORS * lanes;
-        let padded = panels * whole - (VECTORS - tail) * lanes;
-        let (mut weights, mut biases) = (Buffer::default(), Buffer::default());
-        for (panel, mut packed) in weights.sized(inner * padded).chunks_mut((inner * whole).max(1)).enumerate() {
+        let mut matrix = Self::unfilled(instructions, inner, vectors);
+        let (whole, padded) = (VECTORS * instructions.lanes(), matrix.padded());
+        for (panel, mut packed) in matrix.weights.sized(inner * padded).chunks_mut((inner * whole).max(1)).enumerate() {
             let row = packed.len() / inner;
             let columns: Vec<_> = (0..row).filter_map(|place| Some((place, column(panel * whole + place)?))).collect();
             for source in sources {
@@ -83,10 +77,30 @@ impl PackedMatrix {
                 }
             }
         }
-        for (place, start) in biases.sized(padded).iter_mut().enumerate() {
+        for (place, start) in matrix.bias.floats_mut().iter_mut().enumerate() {
             *start = column(place).map_or(0.0, &bias);
         }
-        Self { instructions, inner, panels, tail, weights, bias: biases }
+        matrix
+    }
+
+    /// A matrix of zeros: `inner` rows of this many vectors.
+    pub(super) fn unfilled(instructions: Instructions, inner: usize, vectors: usize) -> Self {
+        let lanes = instructions.lanes();
+        let panels = vectors.div_ceil(VECTORS);
+        let tail = match vectors % VECTORS {
+            few @ (1 | 2) => few,
+            _ => VECTORS,
+        };
+        let padded = (panels * VECTORS - (VECTORS - tail)) * lanes;
+        let (mut weights, mut bias) = (Buffer::default(), Buffer::default());
+        weights.sized(inner * padded);
+        bias.sized(padded);
+        Self { instructions, inner, panels, tail, weights, bias }
+    }
+
+    /// The words of all panels, and the bias, to be filled.
+    pub(super) fn parts_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+        (self.weights.floats_mut(), self.bias.floats_mut())
     }
 
     /// Floats of one row of sums, those of lanes without a column included.
@@ -105,7 +119,7 @@ impl PackedMatrix {
         if panel + 1 == self.panels { self.tail } else { VECTORS }
     }
 
-    /// The rows of one panel that are multiplied with these numbers of the left operand.
+    /// The rows of one panel that are multiplied with these words of the left operand.
     pub(super) fn panel(&self, panel: usize, rows: Range<usize>) -> &[f32] {
         let lanes = self.instructions.lanes();
         let row = lanes * self.vectors(panel);
@@ -113,14 +127,14 @@ impl PackedMatrix {
     }
 }
 
-/// One summand of a tile: rows of numbers times a part of a panel.
+/// One summand of a tile: rows of words times a part of a panel.
 #[derive(Clone, Copy)]
 pub(super) struct Factor<'a> {
-    /// The numbers, from the first row on.
+    /// The words, from the first row on.
     pub(super) left: &'a [f32],
     /// Distance between rows on the left.
     pub(super) stride: usize,
-    /// Numbers of a row that count.
+    /// Words of a row that count.
     pub(super) count: usize,
     pub(super) right: &'a [f32], // (count, C, lanes)
 }
@@ -128,7 +142,7 @@ pub(super) struct Factor<'a> {
 /// Sums of one tile of `height` rows from `row` on, to `tile` (height, C, lanes): what `start` gives for each row, and the
 /// products of the factors.
 #[inline(always)]
-pub(super) fn tile_of_sums<'a, S: Simd, const C: usize>(
+pub(super) fn tile_of_sums<'a, S: Simd, M: MultiplyWords, const C: usize>(
     simd: S,
     [row, height]: [usize; 2],
     start: impl Fn(usize) -> &'a [f32],
@@ -145,7 +159,7 @@ pub(super) fn tile_of_sums<'a, S: Simd, const C: usize>(
         }
         for factor in factors {
             let left = LeftOperand { words: &factor.left[row * factor.stride..], row: factor.stride, step: 1 };
-            accumulate(simd, &mut sums, factor.count, left, factor.right);
+            accumulate::<S, M, ROWS, C>(simd, &mut sums, factor.count, left, factor.right);
         }
         for (target, sum) in tile.chunks_exact_mut(S::LANES).zip(sums.as_flattened()) {
             store(simd, target, *sum);
@@ -155,7 +169,7 @@ pub(super) fn tile_of_sums<'a, S: Simd, const C: usize>(
 
 /// Sums of one row in two panels, to the first two rows of a tile.
 #[inline(always)]
-pub(super) fn sums_of_two_panels<S: Simd>(
+pub(super) fn sums_of_two_panels<S: Simd, M: MultiplyWords>(
     simd: S,
     starts: [&[f32]; 2],
     factors: &[[Factor<'_>; 2]],
@@ -163,7 +177,12 @@ pub(super) fn sums_of_two_panels<S: Simd>(
 ) {
     let mut sums = [load_four(simd, starts[0]), load_four(simd, starts[1])];
     for [first, second] in factors {
-        accumulate_two_panels(simd, &mut sums, &first.left[..first.count], [first.right, second.right]);
+        accumulate_two_panels::<S, M, VECTORS>(
+            simd,
+            &mut sums,
+            &first.left[..first.count],
+            [first.right, second.right],
+        );
     }
     for (target, sum) in tile.chunks_exact_mut(S::LANES).zip(sums.as_flattened()) {
         store(simd, target, *sum);

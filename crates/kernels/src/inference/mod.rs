@@ -11,6 +11,7 @@ mod cell;
 mod dense;
 mod layer;
 mod matrix;
+mod quantized;
 mod steps;
 
 #[cfg(test)]
@@ -19,3 +20,6 @@ mod tests;
 pub use dense::Dense;
 pub use layer::{Input, Layer, Scratch, Weights, is_identity};
 pub use matrix::Number;
+pub use quantized::{
+    QuantizedColumns, QuantizedDense, QuantizedLayer, QuantizedScratch, QuantizedWeights, round_state,
+};

@@ -10,7 +10,7 @@ use crate::{
     instructions::Kernel,
     shared::Shared,
     simd::{Simd, load_padded, store_partial},
-    tile::{Tiles, load_four},
+    tile::{Numbers, Tiles, load_four},
 };
 
 /// What the sums of each row of each time step start from.
@@ -26,7 +26,7 @@ pub(super) enum Starts<'a> {
 
 impl<'a> Starts<'a> {
     #[inline(always)]
-    fn get(self, row: usize, padded: usize, panel: Range<usize>) -> &'a [f32] {
+    pub(super) fn get(self, row: usize, padded: usize, panel: Range<usize>) -> &'a [f32] {
         match self {
             Self::Bias(bias) => &bias[panel],
             Self::Rows(rows) => &rows[row * padded..][panel],
@@ -95,10 +95,10 @@ impl Run<'_> {
                 if is_pair {
                     let (first, second) = (factors(panel), factors(panel + 1));
                     let factors = [[first[0], second[0]], [first[1], second[1]]];
-                    sums_of_two_panels(simd, [start(0, panel), start(0, panel + 1)], &factors, &mut tile);
+                    sums_of_two_panels::<S, Numbers>(simd, [start(0, panel), start(0, panel + 1)], &factors, &mut tile);
                 } else {
                     let start = |row| start(row, panel);
-                    tile_of_sums::<S, VECTORS>(simd, [row, height], start, &factors(panel), &mut tile);
+                    tile_of_sums::<S, Numbers, VECTORS>(simd, [row, height], start, &factors(panel), &mut tile);
                 }
                 let height = if is_pair { 2 } else { height };
                 for (place, sums) in tile.chunks_exact(row_width).take(height).enumerate() {

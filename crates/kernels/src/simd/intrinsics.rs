@@ -8,7 +8,9 @@ macro_rules! simd {
      sqrt $sqrt:path, mul_add |$ma:ident, $mb:ident, $mc:ident| $mul_add:expr,
      select_less |$la:ident, $lb:ident, $yes:ident, $no:ident| $less:expr,
      power_of_two |$p:ident, $one:ident| $power:expr,
-     split_pairs |$h:ident, $upper:ident| $halves:expr $(, $method:item)*) => {
+     split_pairs |$h:ident, $upper:ident| $halves:expr,
+     byte_offset $offset:literal, multiply_bytes |$ba:ident, $bb:ident, $bc:ident| $bytes:expr,
+     integers_to_floats |$i:ident| $floats:expr $(, $method:item)*) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub(crate) struct $name(());
@@ -26,6 +28,7 @@ macro_rules! simd {
             type Vector = $vector;
             const LANES: usize = $lanes;
             const TILE_ROWS: usize = $rows;
+            const BYTE_OFFSET: u8 = $offset;
 
             #[inline(always)]
             unsafe fn load(self, source: *const f32) -> $vector {
@@ -88,6 +91,16 @@ macro_rules! simd {
                 let $upper = 0xffff_0000_u32 as i32;
                 // SAFETY: registers only, and `new` vouches for the instructions.
                 unsafe { $halves }
+            }
+            #[inline(always)]
+            fn multiply_bytes(self, $ba: $vector, $bb: $vector, $bc: $vector) -> $vector {
+                // SAFETY: registers only, and `new` vouches for the instructions.
+                unsafe { $bytes }
+            }
+            #[inline(always)]
+            fn integers_to_floats(self, $i: $vector) -> $vector {
+                // SAFETY: registers only, and `new` vouches for the instructions.
+                unsafe { $floats }
             }
             $($method)*
         }

@@ -7,6 +7,7 @@
 mod intrinsics;
 mod portable;
 mod slices;
+mod unfused;
 mod vector;
 
 #[cfg(target_arch = "aarch64")]
@@ -18,6 +19,7 @@ mod x86;
 pub(crate) use neon::Neon;
 pub(crate) use portable::Portable;
 pub(crate) use slices::{load, load_padded, store, store_bf16, store_partial};
+pub(crate) use unfused::Unfused;
 pub(crate) use vector::{MOST_LANES, Simd};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512, Avx512Bf16};
+pub(crate) use x86::{Avx2, Avx512, Avx512Bf16, Avx512Vnni};

@@ -19,5 +19,14 @@ simd!(
         vshlq_n_s32::<23>(vreinterpretq_s32_f32(a)), vdupq_n_s32(one))),
     split_pairs |a, upper| [
         vreinterpretq_f32_s32(vshlq_n_s32::<16>(vreinterpretq_s32_f32(a))),
-        vreinterpretq_f32_s32(vandq_s32(vreinterpretq_s32_f32(a), vdupq_n_s32(upper)))]
+        vreinterpretq_f32_s32(vandq_s32(vreinterpretq_s32_f32(a), vdupq_n_s32(upper)))],
+    byte_offset 0,
+    multiply_bytes |a, b, c| {
+        let (a, b) = (vreinterpretq_s8_f32(a), vreinterpretq_s8_f32(b));
+        // Products fit in 16 bits. Neighbours are added in pairs, twice.
+        let low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+        let high = vpaddlq_s16(vmull_high_s8(a, b));
+        vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(c), vpaddq_s32(low, high)))
+    },
+    integers_to_floats |a| vcvtq_f32_s32(vreinterpretq_s32_f32(a))
 );

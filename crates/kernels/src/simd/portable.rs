@@ -43,6 +43,7 @@ impl Simd for Portable {
     type Vector = [f32; 8];
     const LANES: usize = 8;
     const TILE_ROWS: usize = 2;
+    const BYTE_OFFSET: u8 = 0;
 
     #[inline(always)]
     unsafe fn load(self, source: *const f32) -> [f32; 8] {
@@ -96,6 +97,19 @@ impl Simd for Portable {
     #[inline(always)]
     fn split_pairs(self, a: [f32; 8]) -> [[f32; 8]; 2] {
         [a.map(|word| unpair(word)[0]), a.map(|word| unpair(word)[1])]
+    }
+    #[inline(always)]
+    fn multiply_bytes(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|lane| {
+            let (a, b) = (a[lane].to_bits().to_le_bytes(), b[lane].to_bits().to_le_bytes());
+            let product = |byte: usize| i32::from(a[byte] as i8) * i32::from(b[byte] as i8);
+            let sum = (product(0) + product(1)) + (product(2) + product(3));
+            f32::from_bits((c[lane].to_bits() as i32).wrapping_add(sum) as u32)
+        })
+    }
+    #[inline(always)]
+    fn integers_to_floats(self, a: [f32; 8]) -> [f32; 8] {
+        a.map(|integer| integer.to_bits() as i32 as f32)
     }
 }
 

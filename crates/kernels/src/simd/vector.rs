@@ -11,7 +11,8 @@ pub(crate) const ONE_BITS: u32 = 0x3f80_0000;
 /// An instruction set's vectors of `f32`. All methods are inlined into a function that is compiled for the set.
 ///
 /// Every method but [`multiply_pairs`](Simd::multiply_pairs), [`store_bf16`](Simd::store_bf16) and
-/// [`load_bf16`](Simd::load_bf16) gives the same bits on every set, NaNs' payloads aside.
+/// [`load_bf16`](Simd::load_bf16) gives the same bits on every set, NaNs' payloads aside. Vectors of integers and of bytes
+/// have the type of floats with the same bits.
 pub(crate) trait Simd: Copy + Send + Sync {
     /// One vector of `f32` lanes.
     type Vector: Copy;
@@ -19,6 +20,9 @@ pub(crate) trait Simd: Copy + Send + Sync {
     const LANES: usize;
     /// Rows of a tile, four vectors wide, that fit in the registers beside one row of the right operand.
     const TILE_ROWS: usize;
+    /// What [`multiply_bytes`](Simd::multiply_bytes) wants added to every byte of its left operand: 128 where the instruction
+    /// takes unsigned bytes there, else 0.
+    const BYTE_OFFSET: u8;
 
     /// # Safety
     /// `LANES` floats can be read at `source`; alignment beyond a float's is not needed.
@@ -46,6 +50,12 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn power_of_two(self, a: Self::Vector) -> Self::Vector;
     /// The first and the second bfloat16 number of each lane.
     fn split_pairs(self, a: Self::Vector) -> [Self::Vector; 2];
+    /// `a.0 * b.0 + a.1 * b.1 + a.2 * b.2 + a.3 * b.3 + c`, where each lane of `a` and of `b` holds four bytes and each lane
+    /// of `c` and of the result a 32-bit integer. Bytes of `b` are signed. Those of `a` lie in -127..=127 and have
+    /// [`BYTE_OFFSET`](Simd::BYTE_OFFSET) added.
+    fn multiply_bytes(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// The 32-bit integer in each lane as a float, rounded to nearest, ties to even.
+    fn integers_to_floats(self, a: Self::Vector) -> Self::Vector;
 
     /// `if limit < a { limit } else { a }`; a NaN in `a` stays.
     #[inline(always)]
