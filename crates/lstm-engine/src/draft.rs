@@ -11,6 +11,7 @@ use crate::{
     fold::{MOST_WORK, folds},
     limits::MOST_PACKED,
     plan::{Operation, Part, Values},
+    weights::Weights,
 };
 
 /// Axes of a squeeze that are more than any tensor has.
@@ -21,17 +22,17 @@ type Understood<T = ()> = std::result::Result<T, &'static str>;
 
 /// An operator that is understood, before its weights are packed.
 pub(crate) enum Draft<'a, 'm> {
-    Rows(&'m Tensor<'a>),
+    Rows(Weights<'a, 'm>),
     Lstm {
-        input: &'m Tensor<'a>,
-        recurrent: &'m Tensor<'a>,
-        bias: Option<&'m Tensor<'a>>,
+        input: Weights<'a, 'm>,
+        recurrent: Weights<'a, 'm>,
+        bias: Option<Weights<'a, 'm>>,
         /// The table whose rows it reads.
-        table: Option<&'m Tensor<'a>>,
+        table: Option<Weights<'a, 'm>>,
     },
     Dense {
-        weight: &'m Tensor<'a>,
-        bias: Option<&'m Tensor<'a>>,
+        weight: Weights<'a, 'm>,
+        bias: Option<Weights<'a, 'm>>,
     },
     Ready(Operation),
     /// A table that the layer which reads it has taken in.
@@ -52,6 +53,8 @@ pub(crate) struct Known {
     is_ids: bool,
     /// Whether it is an input or a view of one.
     is_input: bool,
+    /// Whether it holds hidden states, which lie between -1 and 1.
+    pub(crate) is_hidden: bool,
     /// The step that makes it.
     maker: usize,
 }
@@ -59,17 +62,19 @@ pub(crate) struct Known {
 impl Known {
     /// An input, which no step makes.
     const fn input(is_ids: bool) -> Self {
-        Self { is_ids, is_input: true, maker: usize::MAX }
+        Self { is_ids, is_input: true, is_hidden: false, maker: usize::MAX }
     }
 
     /// What a step writes to memory of its own.
     const fn made(maker: usize) -> Self {
-        Self { is_ids: false, is_input: false, maker }
+        Self { is_ids: false, is_input: false, is_hidden: false, maker }
     }
 }
 
 pub(crate) struct Compiler<'a, 'm> {
     constants: HashMap<&'a str, &'m Tensor<'a>>,
+    /// What `DequantizeLinear` makes.
+    dequantized: HashMap<&'a str, Weights<'a, 'm>>,
     /// Numbers of weights that may still be packed.
     budget: usize,
     /// Numbers of floats in the file.
@@ -89,7 +94,13 @@ impl<'a, 'm> Compiler<'a, 'm> {
         let constants = graph.initializers.iter().map(|tensor| (tensor.name, tensor)).collect();
         let attributes = graph.nodes.iter().flat_map(|node| &node.attributes);
         let tensors = graph.initializers.iter().chain(attributes.filter_map(|attribute| attribute.tensor.as_deref()));
-        let numbers: usize = tensors.filter_map(|tensor| tensor.floats().map(<[Number]>::len)).sum();
+        // A byte is a float once it is dequantized.
+        let length = |tensor: &Tensor<'_>| match tensor.element {
+            1 => tensor.floats().map_or(0, <[Number]>::len),
+            3 => tensor.bytes().map_or(0, <[u8]>::len),
+            _ => 0,
+        };
+        let numbers: usize = tensors.map(length).sum();
         let budget = MOST_PACKED * numbers;
         let mut uses: HashMap<&str, usize> = HashMap::new();
         let read = graph.nodes.iter().flat_map(|node| node.inputs.iter().copied());
@@ -97,7 +108,9 @@ impl<'a, 'm> Compiler<'a, 'm> {
             *uses.entry(name).or_default() += 1;
         }
         let (values, known, steps) = (HashMap::new(), Vec::new(), Vec::new());
-        let mut compiler = Self { constants, budget, numbers, work: MOST_WORK, uses, values, known, steps };
+        let dequantized = HashMap::new();
+        let mut compiler =
+            Self { constants, dequantized, budget, numbers, work: MOST_WORK, uses, values, known, steps };
         for input in &graph.inputs {
             let is_ids = match input.kind {
                 PortType::Tensor { element: 1, .. } => false,
@@ -128,12 +141,13 @@ impl<'a, 'm> Compiler<'a, 'm> {
             "LSTM" => self.add_lstm(node),
             "MatMul" => {
                 let weight = self.weights(node, 1)?;
-                if weight.shape.len() != 2 {
+                if weight.shape().len() != 2 {
                     return Err("its weights are no matrix");
                 }
                 let input = self.float(node, 0)?;
                 self.push(Draft::Dense { weight, bias: None }, smallvec![Some(input)], node)
             }
+            "DequantizeLinear" => self.add_dequantized(node),
             "Add" => self.add_bias(node),
             "Gather" => along_first().and_then(|()| self.add_gather(node)),
             "Split" => along_first().and_then(|()| self.add_split(node)),
@@ -149,7 +163,7 @@ impl<'a, 'm> Compiler<'a, 'm> {
             "Constant" => {
                 let tensor = node.attribute("value").and_then(|value| value.tensor.as_deref());
                 let name = node.output(0).ok_or("it has no output")?;
-                if self.values.contains_key(name) || self.constants.contains_key(name) {
+                if !self.is_new(name) {
                     return Err("its output has the name of another value");
                 }
                 self.constants.insert(name, tensor.ok_or("its value is no tensor")?);
@@ -175,14 +189,14 @@ impl<'a, 'm> Compiler<'a, 'm> {
         }
         let (input, recurrent) = (self.weights(node, 1)?, self.weights(node, 2)?);
         let bias = if node.input(3).is_some() { Some(self.weights(node, 3)?) } else { None };
-        let (&[1, rows, width], &[1, same, hidden]) = (&*input.shape, &*recurrent.shape) else {
+        let (&[1, rows, width], &[1, same, hidden]) = (input.shape(), recurrent.shape()) else {
             return Err("its weights have not the shapes of one direction");
         };
         let says = node.attribute("hidden_size").map(|size| size.integer);
         let fits = hidden.checked_mul(4) == Some(rows)
             && same == rows
             && says.is_none_or(|says| says == hidden as i64)
-            && bias.is_none_or(|bias| bias.shape == [1, 2 * rows]);
+            && bias.is_none_or(|bias| bias.shape() == [1, 2 * rows]);
         if !fits {
             return Err("its weights do not go together");
         }
@@ -195,7 +209,7 @@ impl<'a, 'm> Compiler<'a, 'm> {
         let maker = inputs[0].and_then(|value| self.steps.get_mut(self.known[value].maker)).filter(|_| is_alone);
         let table = match maker {
             Some(DraftStep { draft, inputs: ids, .. }) => match draft {
-                Draft::Rows(table) if table.shape[1] == width && folds(table, input, hidden, &mut self.work) => {
+                Draft::Rows(table) if table.shape()[1] == width && folds(table, &input, hidden, &mut self.work) => {
                     let table = *table;
                     *draft = Draft::Folded;
                     inputs[0] = ids[0];
@@ -205,16 +219,22 @@ impl<'a, 'm> Compiler<'a, 'm> {
             },
             None => None,
         };
-        self.push(Draft::Lstm { input, recurrent, bias, table }, inputs, node)
+        self.push(Draft::Lstm { input, recurrent, bias, table }, inputs, node)?;
+        for name in [node.output(0), node.output(1)].into_iter().flatten() {
+            if let Some(value) = self.values.get(name) {
+                self.known[*value].is_hidden = true;
+            }
+        }
+        Ok(())
     }
 
     /// Rows of a table, or one part of a state.
     fn add_gather(&mut self, node: &'m Node<'a>) -> Understood {
-        if node.input(0).is_some_and(|name| self.constants.contains_key(name)) {
+        if node.input(0).is_some_and(|name| self.is_constant(name)) {
             let table = self.weights(node, 0)?;
             let ids = node.input(1).and_then(|name| self.values.get(name)).copied();
             let ids = ids.filter(|&ids| self.known[ids].is_ids).ok_or("it looks up by what is no input of ids")?;
-            if table.shape.len() != 2 {
+            if table.shape().len() != 2 {
                 return Err("its table is no matrix");
             }
             return self.push(Draft::Rows(table), smallvec![Some(ids)], node);
@@ -228,7 +248,7 @@ impl<'a, 'm> Compiler<'a, 'm> {
 
     /// A constant that is added to a product that nothing else reads is its bias.
     fn add_bias(&mut self, node: &'m Node<'a>) -> Understood {
-        let bias_is_second = node.input(1).is_some_and(|name| self.constants.contains_key(name));
+        let bias_is_second = node.input(1).is_some_and(|name| self.is_constant(name));
         let (product, bias) = if bias_is_second { (0, self.weights(node, 1)?) } else { (1, self.weights(node, 0)?) };
         let made = self.float(node, product)?;
         let name = node.input(product).ok_or("an input is left out")?;
@@ -236,7 +256,7 @@ impl<'a, 'm> Compiler<'a, 'm> {
         let output = node.output(0).filter(|name| self.is_new(name)).ok_or("its output is not wanted or not new")?;
         match self.steps.get_mut(self.known[made].maker) {
             Some(DraftStep { draft: Draft::Dense { weight, bias: slot @ None }, .. })
-                if is_alone && bias.shape == weight.shape[1..] =>
+                if is_alone && bias.shape() == &weight.shape()[1..] =>
             {
                 *slot = Some(bias);
             }
@@ -291,16 +311,32 @@ impl<'a, 'm> Compiler<'a, 'm> {
         integers.filter(|integers| !integers.is_empty()).ok_or("its axes or lengths are not constant")
     }
 
-    /// A constant of floats with at least one number, which the operator packs.
-    fn weights(&mut self, node: &Node<'a>, index: usize) -> Understood<&'m Tensor<'a>> {
-        let tensor = node.input(index).and_then(|name| self.constants.get(name)).copied();
-        let tensor = tensor.ok_or("its weights are not constant")?;
-        let numbers = tensor.floats().ok_or("its weights are not stored as 32-bit floats")?.len();
-        if tensor.shape.contains(&0) {
+    /// Bytes and their scales become weights.
+    fn add_dequantized(&mut self, node: &'m Node<'a>) -> Understood {
+        let constant = |index: usize| node.input(index).map(|name| self.constants.get(name).copied());
+        let (tensor, scale) = (constant(0).flatten(), constant(1).flatten());
+        let (tensor, scale) = tensor.zip(scale).ok_or("its bytes or scales are not constant")?;
+        let zero_point = constant(2).map(|zero| zero.ok_or("its zero point is not constant")).transpose()?;
+        let weights = Weights::dequantized(node, tensor, scale, zero_point)?;
+        let name = node.output(0).filter(|name| self.is_new(name)).ok_or("its output is not wanted or not new")?;
+        self.dequantized.insert(name, weights);
+        Ok(())
+    }
+
+    /// Constant weights with at least one number, which the operator packs.
+    fn weights(&mut self, node: &Node<'a>, index: usize) -> Understood<Weights<'a, 'm>> {
+        let name = node.input(index).ok_or("its weights are not constant")?;
+        let weights = match (self.dequantized.get(name), self.constants.get(name)) {
+            (Some(weights), _) => *weights,
+            (None, Some(tensor)) => Weights::floats_of(tensor).ok_or("its weights are not stored as 32-bit floats")?,
+            (None, None) => return Err("its weights are not constant"),
+        };
+        if weights.shape().contains(&0) {
             return Err("its weights have a dimension of 0");
         }
-        self.budget = self.budget.checked_sub(numbers).ok_or("too many operators before it have the same weights")?;
-        Ok(tensor)
+        self.budget =
+            self.budget.checked_sub(weights.len()).ok_or("too many operators before it have the same weights")?;
+        Ok(weights)
     }
 
     /// The value of floats that an input names.
@@ -310,7 +346,11 @@ impl<'a, 'm> Compiler<'a, 'm> {
     }
 
     fn is_new(&self, name: &str) -> bool {
-        !self.values.contains_key(name) && !self.constants.contains_key(name)
+        !self.values.contains_key(name) && !self.is_constant(name)
+    }
+
+    fn is_constant(&self, name: &str) -> bool {
+        self.constants.contains_key(name) || self.dequantized.contains_key(name)
     }
 
     fn define(&mut self, name: &'a str, known: Known) -> Understood<usize> {

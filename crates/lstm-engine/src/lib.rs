@@ -9,9 +9,10 @@ mod memory;
 mod plan;
 mod session;
 mod threads;
+mod weights;
 
 pub use error::{Error, Result};
 pub use kernels::Instructions;
 pub use onnx_view;
-pub use plan::Plan;
+pub use plan::{Arithmetic, Plan};
 pub use session::{Input, Numbers, Session};

@@ -25,11 +25,11 @@ const LEAST_WEIGHTS: usize = 1 << 12;
 /// numbers they are.
 pub(crate) fn packed(steps: &[DraftStep<'_, '_>], numbers: usize) -> Result<usize> {
     let packed = steps.iter().map(|step| match &step.draft {
-        Draft::Rows(table) => table.shape.iter().product(),
-        Draft::Dense { weight, .. } => weight.shape[0].saturating_mul(weight.shape[1].next_multiple_of(LANES)),
+        Draft::Rows(table) => table.len(),
+        Draft::Dense { weight, .. } => weight.shape()[0].saturating_mul(weight.shape()[1].next_multiple_of(LANES)),
         Draft::Lstm { input, recurrent, table, .. } => {
-            let (inputs, hidden) = (input.shape[2], recurrent.shape[2]);
-            let rows = table.map_or(inputs, |table| table.shape[0]);
+            let (inputs, hidden) = (input.shape()[2], recurrent.shape()[2]);
+            let rows = table.map_or(inputs, |table| table.shape()[0]);
             (rows + hidden).saturating_mul(4 * hidden.next_multiple_of(LANES))
         }
         Draft::Ready(_) | Draft::Folded => 0,

@@ -2,7 +2,7 @@
 
 use kernels::{
     Instructions,
-    inference::{Dense, Layer},
+    inference::{self, QuantizedDense, QuantizedLayer},
 };
 use smallvec::SmallVec;
 
@@ -62,6 +62,47 @@ pub(crate) struct Step {
     pub(crate) buffer: usize,
 }
 
+/// In what the products of a plan are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arithmetic {
+    /// What the weights are stored as: int8 weights are multiplied with hidden states that are rounded to multiples of 1/127,
+    /// summed in integers. The results are the same bits on every machine.
+    #[default]
+    Stored,
+    /// Floats: int8 weights are dequantized first, as other engines do.
+    Floats,
+}
+
+/// A layer's packed weights.
+pub(crate) enum Layer {
+    Floats(inference::Layer),
+    Integers(QuantizedLayer),
+}
+
+/// The packed weights of a dense product.
+pub(crate) enum Product {
+    Floats(inference::Dense),
+    Integers(QuantizedDense),
+}
+
+impl Layer {
+    pub(crate) fn hidden(&self) -> usize {
+        match self {
+            Self::Floats(layer) => layer.hidden(),
+            Self::Integers(layer) => layer.hidden(),
+        }
+    }
+}
+
+impl Product {
+    pub(crate) fn sizes(&self) -> [usize; 2] {
+        match self {
+            Self::Floats(dense) => dense.sizes(),
+            Self::Integers(dense) => dense.sizes(),
+        }
+    }
+}
+
 pub(crate) enum Operation {
     /// ids → their rows of the table (rows, width).
     Rows {
@@ -75,7 +116,7 @@ pub(crate) enum Operation {
         reads: Reads,
     },
     /// (…, K) → (…, columns)
-    Dense(Dense),
+    Dense(Product),
     /// One part of several along the first axis.
     Part(Part),
     /// Several values along the first axis; of one, a copy.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernels::inference::{self, Dense, Layer};
+use kernels::{Buffer, inference};
 use onnx_view::MOST_DIMENSIONS;
 use smallvec::{SmallVec, smallvec};
 
@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     limits::Allowance,
     memory::{no_memory, set_len},
-    plan::{Operation, Part, Plan, Reads, Step},
+    plan::{Layer, Operation, Part, Plan, Product, Reads, Step},
     threads::ScopedThreads,
 };
 
@@ -41,13 +41,22 @@ pub enum Numbers<'a> {
 pub struct Session {
     plan: Arc<Plan>,
     memory: Memory,
-    scratch: inference::Scratch,
+    scratch: Scratch,
     /// Rows of a table, for the layer that runs.
     places: Vec<usize>,
     zeros: Vec<f32>,
     /// What the run may still take.
     allowance: Allowance,
     threads: ScopedThreads,
+}
+
+/// Memory that the kernels work in.
+#[derive(Debug, Default)]
+struct Scratch {
+    floats: inference::Scratch,
+    integers: inference::QuantizedScratch,
+    /// Hidden states as bytes, for a product.
+    bytes: Buffer,
 }
 
 /// Sizes, without a heap allocation for the usual ones.
@@ -81,7 +90,7 @@ impl Session {
     pub fn new(plan: Arc<Plan>, threads: usize) -> Self {
         let memory = Memory { values: vec![Value::default(); plan.values], buffers: vec![Vec::new(); plan.buffers] };
         let threads = ScopedThreads::new(threads);
-        let (scratch, allowance) = (inference::Scratch::default(), Allowance::default());
+        let (scratch, allowance) = (Scratch::default(), Allowance::default());
         Self { plan, memory, scratch, places: Vec::new(), zeros: Vec::new(), allowance, threads }
     }
 
@@ -195,7 +204,15 @@ impl Session {
         self.allowance.take((time + 1) * size, 4 * time * size * (inputs + hidden))?;
         set_len(&mut sequence, time * size)?;
         set_len(&mut cell, size)?;
-        layer.run(input, [time, batch], initial, &mut sequence, &mut cell, &mut self.scratch, &self.threads);
+        let (sizes, Scratch { floats, integers, .. }) = ([time, batch], &mut self.scratch);
+        match layer {
+            Layer::Floats(layer) => {
+                layer.run(input, sizes, initial, &mut sequence, &mut cell, floats, &self.threads);
+            }
+            Layer::Integers(layer) => {
+                layer.run(input, sizes, initial, &mut sequence, &mut cell, integers, &self.threads);
+            }
+        }
         let memory = &mut self.memory;
         let output = |index: usize| step.outputs.get(index).copied().flatten();
         let sources = [Source::Buffer(step.buffer), Source::Buffer(step.buffer + 1)];
@@ -206,7 +223,7 @@ impl Session {
         Ok(())
     }
 
-    fn multiply(&mut self, step: &Step, dense: &Dense, inputs: &[Input<'_>]) -> Result<()> {
+    fn multiply(&mut self, step: &Step, dense: &Product, inputs: &[Input<'_>]) -> Result<()> {
         let mut product = std::mem::take(&mut self.memory.buffers[step.buffer]);
         let [inner, columns] = dense.sizes();
         let (shape, numbers) = self.memory.floats(inputs, step.inputs[0])?;
@@ -216,7 +233,10 @@ impl Session {
         let rows = numbers.len() / inner;
         self.allowance.take(rows * columns, numbers.len().saturating_mul(columns))?;
         set_len(&mut product, rows * columns)?;
-        dense.multiply(rows, numbers, &mut product);
+        match dense {
+            Product::Floats(dense) => dense.multiply(rows, numbers, &mut product),
+            Product::Integers(dense) => dense.multiply(rows, numbers, &mut product, &mut self.scratch.bytes),
+        }
         let mut shape = Sizes::from(outer);
         shape.push(columns);
         self.memory.set(step.outputs[0], &shape, Source::Buffer(step.buffer), 0);
