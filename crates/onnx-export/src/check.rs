@@ -4,13 +4,17 @@
 //! with `lstm-engine` behind `ort`, gets two.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use candle_onnx::onnx::ModelProto;
 use lstm::{CharLstm, Outputs, State};
+use lstm_engine::{Arithmetic, Input, Instructions, Numbers, Plan, Session};
 use prost::Message;
 use sampler::{Engine, Network};
 
+use crate::encode::encode;
+use crate::graph::{Storage, model};
 use crate::{Checkpoint, Error, Result};
 
 /// The largest difference from the trained network's logits and states that an export may have.
@@ -21,7 +25,7 @@ pub const TOLERANCE: f32 = 1e-4;
 pub struct Agreement {
     /// In candle-onnx, with one text.
     pub candle_onnx: f32,
-    /// In the sampler's engine through `ort`, with a batch of two texts.
+    /// In the sampler's engine, with a batch of two texts through `ort`, or in floats if the file is int8.
     pub ort: f32,
 }
 
@@ -43,6 +47,45 @@ pub fn compare(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<Agreement> {
         }
     }
     Ok(Agreement { candle_onnx, ort })
+}
+
+/// Compares an int8 file with the network that has its weights as floats: the same graph with these floats in candle-onnx,
+/// which does not know `DequantizeLinear`, and the file itself in `lstm-engine`, in floats.
+pub fn compare_int8(rounded: &Checkpoint, bytes: &[u8]) -> Result<Agreement> {
+    let floats = encode(&model(rounded, Storage::Float32)?);
+    let Agreement { candle_onnx, .. } = compare(rounded, &floats)?;
+    let ids = rounded.card.vocabulary.encode(&rounded.card.seed_text).unwrap_or_default();
+    let ort = in_floats(&rounded.network()?, bytes, &ids)?;
+    if ort.is_nan() || ort > TOLERANCE {
+        return Err(Error::Disagreement { engine: "lstm-engine", difference: ort });
+    }
+    Ok(Agreement { candle_onnx, ort })
+}
+
+/// The network as `lstm-engine` runs it in floats, whatever the weights are stored as.
+fn in_floats(network: &CharLstm, bytes: &[u8], ids: &[u32]) -> Result<f32> {
+    let engine = |error: lstm_engine::Error| Error::Engine { engine: "lstm-engine", message: error.to_string() };
+    let expected = Expected::new(network, vec![ids.to_vec()])?;
+    let (ids, shape) = expected.sequence();
+    let view = lstm_engine::onnx_view::Model::read(bytes)
+        .map_err(|error| Error::Engine { engine: "lstm-engine", message: error.to_string() })?;
+    let plan = Plan::compile_in(&view, Instructions::detect(), Arithmetic::Floats).map_err(engine)?;
+    let state = [&expected.state.hidden, &expected.state.cell].map(|part| part.flatten_all()?.to_vec1::<f32>());
+    let [hidden, cell] = state;
+    let (hidden, cell) = (hidden?, cell?); // (L, 1, H)
+    let size = network.size();
+    let sizes = [size.layers, 1, size.hidden];
+    let inputs = plan.inputs().iter().map(|name| match name.as_str() {
+        "ids" => Input { shape: &shape, numbers: Numbers::Longs(&ids) },
+        "h" => Input { shape: &sizes, numbers: Numbers::Floats(&hidden) },
+        _ => Input { shape: &sizes, numbers: Numbers::Floats(&cell) },
+    });
+    let inputs: Vec<_> = inputs.collect();
+    let outputs = ["logits", "h_next", "c_next"].map(|name| plan.outputs().iter().position(|output| output == name));
+    let mut session = Session::new(Arc::new(plan), 1);
+    session.run(&inputs).map_err(engine)?;
+    let [logits, hidden, cell] = outputs.map(|index| index.map_or(&[][..], |index| session.output(index).1));
+    expected.difference(logits, hidden, cell)
 }
 
 /// A batch of texts, an initial state, and the trained network's output for both.

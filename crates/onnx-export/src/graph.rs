@@ -2,8 +2,8 @@
 //!
 //! Inputs `ids` int64 (sequence, batch), `h` and `c` f32 (layers, batch, hidden); outputs `logits` f32 (sequence,
 //! batch, vocabulary), `h_next` and `c_next` like `h` and `c`. Sequence and batch are dynamic. The graph uses only
-//! operators of the standard set, version [`OPSET`]: `Gather`, `LSTM`, `Squeeze`, `MatMul`, `Add`, and `Concat` if
-//! there are several layers.
+//! operators of the standard set, version [`OPSET`]: `Gather`, `LSTM`, `Squeeze`, `MatMul`, `Add`, `Concat` if there are
+//! several layers, and `DequantizeLinear` if the weights are stored as int8.
 
 use std::collections::HashMap;
 
@@ -19,17 +19,28 @@ use candle_onnx::onnx::{
 use model_card::gates::{GateOrder, reorder};
 use model_card::{CARD_KEY, InputEncoding, ModelCard, tensors};
 
-use crate::{Checkpoint, Error, Result};
+use crate::{Checkpoint, Error, Result, quantize::Quantized};
 
 /// The version of the ONNX operator set that the graph uses. It is old enough for every engine in use.
 pub const OPSET: i64 = 14;
 /// The version of the ONNX file format that belongs to [`OPSET`].
 const IR_VERSION: i64 = 8;
 
+/// How an exported model stores its weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// 32-bit floats.
+    #[default]
+    Float32,
+    /// Signed bytes with one scale per row, and `DequantizeLinear` operators that turn them into floats: a quarter of the
+    /// size. Biases stay floats.
+    Int8,
+}
+
 /// Builds the model: the graph, the weights, and the whole card in `metadata_props` under [`CARD_KEY`].
-pub fn model(checkpoint: &Checkpoint) -> Result<ModelProto> {
+pub fn model(checkpoint: &Checkpoint, storage: Storage) -> Result<ModelProto> {
     let Checkpoint { tensors: weights, card } = checkpoint;
-    let mut graph = Builder { weights, card, nodes: Vec::new(), initializers: Vec::new() };
+    let mut graph = Builder { weights, card, storage, nodes: Vec::new(), initializers: Vec::new() };
     let mut sequence = graph.embed()?;
     let (mut hidden_states, mut cell_states) = (Vec::new(), Vec::new());
     for layer in 0..card.size.layers {
@@ -74,6 +85,7 @@ pub fn model(checkpoint: &Checkpoint) -> Result<ModelProto> {
 struct Builder<'w> {
     weights: &'w HashMap<String, Tensor>,
     card: &'w ModelCard,
+    storage: Storage,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
 }
@@ -93,7 +105,9 @@ impl Builder<'_> {
             None => identity(vocabulary), // (V, V)
         };
         let columns = (table.len() / vocabulary) as i64;
-        self.initializer("embedding", &[vocabulary as i64, columns], &table);
+        // A row of the table that is a column of the input weights has a scale for each gate.
+        let axis = i64::from(self.gathers_product());
+        self.weights("embedding", &[vocabulary as i64, columns], axis, &table);
         self.node("Gather", &["embedding", "ids"], &["input"], vec![integer("axis", 0)]);
         Ok("input".into())
     }
@@ -115,8 +129,8 @@ impl Builder<'_> {
 
         let name = |part: &str| format!("{part}_l{layer}");
         let [w, r, b] = ["weight_ih", "weight_hh", "bias"].map(name);
-        self.initializer(&w, &[1, rows as i64, input_size as i64], &weight_ih);
-        self.initializer(&r, &[1, rows as i64, hidden as i64], &weight_hh);
+        self.weights(&w, &[1, rows as i64, input_size as i64], 1, &weight_ih);
+        self.weights(&r, &[1, rows as i64, hidden as i64], 1, &weight_hh);
         self.initializer(&b, &[1, 2 * rows as i64], &bias);
 
         let [initial_h, initial_c] = ["h", "c"].map(|state| self.layer_of(state, layer));
@@ -163,7 +177,7 @@ impl Builder<'_> {
         let (vocabulary, hidden) = (self.card.size.vocabulary, self.card.size.hidden);
         let weight = transpose(&self.numbers(tensors::OUTPUT_WEIGHT, &[vocabulary, hidden])?, hidden); // (H, V)
         let bias = self.numbers(tensors::OUTPUT_BIAS, &[vocabulary])?;
-        self.initializer("output_weight", &[hidden as i64, vocabulary as i64], &weight);
+        self.weights("output_weight", &[hidden as i64, vocabulary as i64], 1, &weight);
         self.initializer("output_bias", &[vocabulary as i64], &bias);
         self.node("MatMul", &[sequence, "output_weight"], &["product"], vec![]);
         self.node("Add", &["product", "output_bias"], &["logits"], vec![]);
@@ -190,12 +204,31 @@ impl Builder<'_> {
         Ok(reorder(&self.numbers(name, shape)?, GateOrder::PyTorch, GateOrder::Onnx))
     }
 
+    /// Weights as they are to be stored, with a scale for each place along an axis if they are quantized.
+    fn weights(&mut self, name: &str, shape: &[i64], axis: i64, numbers: &[f32]) {
+        if self.storage == Storage::Float32 {
+            return self.initializer(name, shape, numbers);
+        }
+        let [bytes, scales] = ["bytes", "scales"].map(|part| format!("{name}_{part}"));
+        let inner: i64 = shape[axis as usize + 1..].iter().product();
+        let Quantized { bytes: raw, scales: numbers } =
+            Quantized::new(numbers, shape[axis as usize] as usize, inner as usize);
+        self.tensor(&bytes, shape, DataType::Int8, raw.into_iter().map(|byte| byte as u8).collect());
+        self.initializer(&scales, &[shape[axis as usize]], &numbers);
+        self.node("DequantizeLinear", &[&bytes, &scales], &[name], vec![integer("axis", axis)]);
+    }
+
     fn initializer(&mut self, name: &str, shape: &[i64], numbers: &[f32]) {
+        let raw = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.tensor(name, shape, DataType::Float, raw);
+    }
+
+    fn tensor(&mut self, name: &str, shape: &[i64], data_type: DataType, raw_data: Vec<u8>) {
         self.initializers.push(TensorProto {
             name: name.into(),
             dims: shape.into(),
-            data_type: DataType::Float.into(),
-            raw_data: numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+            data_type: data_type.into(),
+            raw_data,
             ..TensorProto::default()
         });
     }
