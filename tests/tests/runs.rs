@@ -416,3 +416,25 @@ fn runs_are_listed() {
     let people = place.carve(&["runs"]).success().stdout;
     assert!(people.contains("char-rnn") && people.contains("finished"), "{people}");
 }
+
+#[test]
+fn an_int8_model_is_smaller_costs_little_and_writes_text() {
+    let place = Workplace::new();
+    let text = place.write("tale.txt", &story()[..6_000]);
+    place.carve(&["prepare", "--input", text.to_str().unwrap(), "--name", "tale", "--split", "90/10"]).success();
+    let words = ["--recipe", "char-rnn", "--epochs", "1", "--sample-length", "0", "--set", "model.hidden=48"];
+    place.run(&mut trainer(&place, "run", &words)).success();
+    let report = place.carve(&["export", "--dataset", "tale", "--quantize", "int8", "--json"]).success().json();
+    let [small, large] = ["model-int8.onnx", "model.onnx"].map(|name| place.path(&format!("tale/{name}")));
+    assert_eq!(report["file"], small.to_str().unwrap());
+    let bytes = |path: &Path| fs::metadata(path).unwrap().len();
+    assert!(bytes(&small) * 2 < bytes(&large), "{} and {} bytes", bytes(&small), bytes(&large));
+    let nats = |field: &str| report["quantize"][field].as_f64().unwrap();
+    assert!((nats("nats") - nats("nats_as_floats")).abs() < 0.005, "{report}");
+    let write = |model: &Path| {
+        let words = ["--model", model.to_str().unwrap(), "--length", "40", "--seed", "3"];
+        place.scrimshaw(&words).success().stdout
+    };
+    assert_eq!(write(&small), write(&small));
+    assert!(write(&small).chars().count() >= 40);
+}

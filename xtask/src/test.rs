@@ -35,7 +35,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     let whole = arguments.rest.is_empty();
     let scope: &[String] = if whole { &["--workspace".into()] } else { &arguments.rest };
     let mut skips = Skips::default();
-    let mut passed = run_and_read(project.cargo()?.arg("test").args(locked).args(scope), &mut skips);
+    let mut passed = run_and_read(project.cargo()?.arg("test").args(locked).args(scope), &mut skips, &mut stderr());
     for Peer { test, package, feature, missing } in if whole { PEERS } else { &[] } {
         if passed.is_err() {
             break;
@@ -45,7 +45,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
             continue;
         }
         let words = ["test", "--package", package, "--features", feature, "--test", test];
-        passed = run_and_read(project.cargo()?.args(words).args(locked), &mut skips);
+        passed = run_and_read(project.cargo()?.args(words).args(locked), &mut skips, &mut stderr());
     }
     // What was skipped comes last, even where a test failed.
     let closed = skips.close();
@@ -78,8 +78,8 @@ const PEERS: &[Peer] = &[
     },
 ];
 
-/// Runs a program to its end, and notes what it says on stderr that it skips.
-fn run_and_read(command: &mut Command, skips: &mut Skips) -> Result<()> {
+/// Runs a program to its end, forwards its stderr, and notes what it says there that it skips.
+fn run_and_read(command: &mut Command, skips: &mut Skips, forward: &mut dyn Write) -> Result<()> {
     if stderr().is_terminal() && env::var_os("CARGO_TERM_COLOR").is_none() {
         // Its stderr is a pipe now, and ends at a terminal all the same.
         command.env("CARGO_TERM_COLOR", "always");
@@ -88,7 +88,7 @@ fn run_and_read(command: &mut Command, skips: &mut Skips) -> Result<()> {
     let mut output = BufReader::new(child.stderr.take().context("cargo has no stderr")?);
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line)? > 0 {
-        stderr().write_all(&line)?;
+        forward.write_all(&line)?;
         skips.read(&String::from_utf8_lossy(&line));
         line.clear();
     }
@@ -105,9 +105,11 @@ mod tests {
     fn what_a_program_skips_is_noted_and_its_code_passed_on() {
         let script = "echo 'skipped: a_test: no Python' >&2; echo 'skipped: on stdout'; printf 'last line' >&2; exit 3";
         let mut skips = Skips::default();
-        let error = run_and_read(Command::new("sh").args(["-c", script]), &mut skips).unwrap_err();
+        let mut forwarded = Vec::new();
+        let error = run_and_read(Command::new("sh").args(["-c", script]), &mut skips, &mut forwarded).unwrap_err();
+        assert_eq!(String::from_utf8(forwarded).unwrap(), "skipped: a_test: no Python\nlast line");
         assert_eq!(error.downcast::<Failed>().unwrap().code, 3);
         assert_eq!(skips.lines(), ["a_test: no Python"]);
-        run_and_read(&mut Command::new("true"), &mut skips).unwrap();
+        run_and_read(&mut Command::new("true"), &mut skips, &mut Vec::new()).unwrap();
     }
 }
