@@ -264,6 +264,7 @@ impl RunFolder {
 
     /// Appends one line to `progress.jsonl`. It is durable after [`RunFolder::sync_steps`].
     pub fn append_progress(&self, sample: &ProgressSample) -> Result<()> {
+        self.check_in_place()?;
         self.or_gone(append(&self.path.join(PROGRESS), sample).map(drop))
     }
 
@@ -287,8 +288,9 @@ impl RunFolder {
         self.check_in_place()?;
         let sync = |path: PathBuf, file: File| file.sync_data().map_err(|source| unwritable(&path, source));
         let (metrics_file, times_file) = (self.path.join(METRICS), self.path.join(TIMES));
-        sync(times_file.clone(), append(&times_file, times)?)?;
-        self.or_gone(sync(metrics_file.clone(), append(&metrics_file, metrics)?))
+        let appended = append(&times_file, times).and_then(|file| sync(times_file.clone(), file));
+        let appended = appended.and_then(|()| append(&metrics_file, metrics));
+        self.or_gone(appended.and_then(|file| sync(metrics_file.clone(), file)))
     }
 
     /// Writes which evaluation was the best. Call it after its checkpoint is written.

@@ -330,15 +330,20 @@ impl<'s> Session<'s> {
     }
 
     /// Writes a checkpoint, then which one is the best, and only then removes old ones.
-    fn checkpoint(&mut self, training: &Training<'_>, Reached { best, metrics }: Reached) -> Result<PathBuf> {
-        let folder = self.run.checkpoints();
+    fn checkpoint(&mut self, training: &Training<'_>, reached: Reached) -> Result<PathBuf> {
         self.run.check_in_place()?;
+        // The folder may be removed at any moment, so every failure may be that one.
+        let written = self.write_checkpoint(training, reached);
+        self.run.or_gone(written)
+    }
+
+    fn write_checkpoint(&mut self, training: &Training<'_>, Reached { best, metrics }: Reached) -> Result<PathBuf> {
+        let folder = self.run.checkpoints();
         let position = Position::new(*training.progress(), best, metrics).with_plans(training.plans().clone());
         let (network, tensors) = (training.result()?, training.tensors());
         let card = self.card(&network, training, metrics);
         self.run.sync_steps()?;
-        let written = checkpoint::write(&folder, &network, &card, &position, tensors);
-        let (path, is_new) = self.run.or_gone(written)?;
+        let (path, is_new) = checkpoint::write(&folder, &network, &card, &position, tensors)?;
         if let Some(best) = best {
             self.run.write_best(best)?;
         }
