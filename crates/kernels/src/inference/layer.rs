@@ -41,6 +41,21 @@ pub enum Input<'a> {
     Places(&'a [usize]),
 }
 
+impl Input<'_> {
+    /// Holds it against a run of a layer that reads numbers of a width, or places of a table if there is none.
+    ///
+    /// # Panics
+    /// If it is of the other kind, or of another length.
+    pub(super) fn check(self, width: Option<usize>, [time, batch]: [usize; 2]) {
+        let (found, expected) = match (self, width) {
+            (Self::Rows(rows), Some(width)) => (rows.len(), time * batch * width),
+            (Self::Places(places), None) => (places.len(), time * batch),
+            _ => panic!("a layer over a table reads places, and any other numbers"),
+        };
+        assert_eq!(found, expected, "the input has a row for each time step of each sequence");
+    }
+}
+
 /// Memory of runs. It grows to what the largest run takes and never shrinks.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -130,12 +145,8 @@ impl Layer {
         workers: &dyn Workers,
     ) {
         let size = batch * self.hidden;
-        let (found, expected) = match (input, &self.table) {
-            (Input::Rows(rows), None) => (rows.len(), time * batch * self.inputs),
-            (Input::Places(places), Some(_)) => (places.len(), time * batch),
-            _ => panic!("a layer over a table reads places, and any other numbers"),
-        };
-        assert_eq!(found, expected, "the input has a row for each time step of each sequence");
+        let width = if self.table.is_some() { None } else { Some(self.inputs) };
+        input.check(width, [time, batch]);
         assert_eq!([sequence.len(), cell.len()], [time * size, size], "the results have a number for each unit");
         match initial {
             Some([hidden, initial_cell]) => {

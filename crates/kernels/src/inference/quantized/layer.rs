@@ -131,14 +131,8 @@ impl QuantizedLayer {
         workers: &dyn Workers,
     ) {
         let size = batch * self.hidden;
-        let (found, expected) = match (input, &self.input) {
-            (Input::Rows(rows), InputWeights::Bytes(_) | InputWeights::Floats(_)) => {
-                (rows.len(), time * batch * self.inputs)
-            }
-            (Input::Places(places), InputWeights::Table(_)) => (places.len(), time * batch),
-            _ => panic!("a layer over a table reads places, and any other numbers"),
-        };
-        assert_eq!(found, expected, "the input has a row for each time step of each sequence");
+        let width = if let InputWeights::Table(_) = self.input { None } else { Some(self.inputs) };
+        input.check(width, [time, batch]);
         assert_eq!([sequence.len(), cell.len()], [time * size, size], "the results have a number for each unit");
         let instructions = self.recurrent.matrix.instructions;
         let states = scratch.states.sized(batch * words(self.hidden));
