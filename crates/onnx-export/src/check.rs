@@ -17,10 +17,11 @@ use crate::encode::encode;
 use crate::graph::{Storage, model};
 use crate::{Checkpoint, Error, Result};
 
-/// The largest difference from the trained network's logits and states that an export may have.
+/// The largest difference from the trained network's logits and states that an export may have: relative to the largest of
+/// them, and absolute below 1. Sums in another order differ by roundings, which grow with what is summed.
 pub const TOLERANCE: f32 = 1e-4;
 
-/// The largest absolute differences from the trained network's logits and states.
+/// The largest differences from the trained network's logits and states, as [`TOLERANCE`] measures them.
 #[derive(Debug, Clone, Copy)]
 pub struct Agreement {
     /// In candle-onnx, with one text.
@@ -122,20 +123,31 @@ impl Expected {
         ];
         let mut largest = 0.0_f32;
         for (found, expected) in pairs {
-            if found.len() != expected.len() {
-                return Ok(f32::INFINITY);
+            let difference = difference(found, &expected);
+            // `max` would drop a NaN.
+            if difference.is_nan() {
+                return Ok(difference);
             }
-            for (found, expected) in found.iter().zip(expected) {
-                let difference = (found - expected).abs();
-                // `max` would drop a NaN.
-                if difference.is_nan() {
-                    return Ok(difference);
-                }
-                largest = largest.max(difference);
-            }
+            largest = largest.max(difference);
         }
         Ok(largest)
     }
+}
+
+/// The largest difference of two lists, over the largest number expected if that is above 1. NaN if any number is.
+fn difference(found: &[f32], expected: &[f32]) -> f32 {
+    if found.len() != expected.len() {
+        return f32::INFINITY;
+    }
+    let mut largest = 0.0_f32;
+    for (found, expected) in found.iter().zip(expected) {
+        let difference = (found - expected).abs();
+        if difference.is_nan() {
+            return difference;
+        }
+        largest = largest.max(difference);
+    }
+    largest / expected.iter().fold(1.0, |scale, number| number.abs().max(scale))
 }
 
 fn candle_onnx(network: &CharLstm, bytes: &[u8], ids: &[u32]) -> Result<f32> {
@@ -185,4 +197,23 @@ fn ort(network: &CharLstm, bytes: &[u8], ids: &[u32]) -> Result<f32> {
     };
     let [logits, hidden, cell] = run().map_err(|error| Error::Engine { engine: "ort", message: error.to_string() })?;
     expected.difference(&logits, &hidden, &cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn differences_are_relative_to_numbers_above_one() {
+        let (nan, infinity) = (f32::NAN, f32::INFINITY);
+        for (found, expected, largest) in [
+            (&[0.25, -0.5][..], &[0.25, -0.25][..], 0.25),
+            (&[0.25, -8.0], &[0.5, -8.0], 0.03125),
+            (&[1.0], &[1.0, 2.0], infinity),
+            (&[], &[], 0.0),
+        ] {
+            assert_eq!(difference(found, expected).to_bits(), f32::to_bits(largest), "{found:?} {expected:?}");
+        }
+        assert!(difference(&[nan, 1.0], &[1.0, 1.0]).is_nan() && difference(&[1.0], &[nan]).is_nan());
+    }
 }
