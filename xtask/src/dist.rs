@@ -28,8 +28,12 @@ pub struct Arguments {
 /// Packages and their programs.
 const PROGRAMS: [(&str, &str); 2] = [("sampler", "scrimshaw"), ("carve", "carve")];
 
-/// Compilers that link for other machines, unless cargo's own variable names another.
+/// Targets that rustc links at a fixed address if the C library is linked in, and the versions of gcc that link for them
+/// on other machines, unless cargo's own variable names one.
 const LINKERS: [(&str, &str); 1] = [("aarch64-unknown-linux-gnu", "aarch64-linux-gnu-gcc")];
+
+/// What makes gcc begin and end a program so that it may be loaded anywhere, though rustc asks for a fixed address.
+const STATIC_PIE: &str = "*startfile:\nrcrt1.o%s crti.o%s crtbeginS.o%s\n\n*endfile:\ncrtendS.o%s crtn.o%s\n\n";
 
 /// Processors, and their numbers in ELF files.
 const PROCESSORS: [(&str, usize); 2] = [("x86_64", 62), ("aarch64", 183)];
@@ -119,16 +123,22 @@ fn make(project: &Project, machine: &Machine, package: &str, name: &str) -> Resu
 fn build(project: &Project, machine: &Machine, package: &str, name: &str) -> Result<PathBuf> {
     let target = &machine.target;
     let mut cargo = project.cargo()?;
-    cargo.args(["build", "--profile", "dist", "--package", package, "--bins", "--target", target]);
+    cargo.args(["rustc", "--profile", "dist", "--package", package, "--bin", name, "--target", target]);
     if machine.is_linux() {
         let flags = env::var("RUSTFLAGS").unwrap_or_default();
         cargo.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static {SMALLER}"));
     }
-    for (other, linker) in LINKERS {
-        let variable = format!("CARGO_TARGET_{}_LINKER", other.to_uppercase().replace('-', "_"));
-        if other == target && *target != project.host()? && env::var_os(&variable).is_none() {
+    if let Some((_, linker)) = LINKERS.iter().find(|(other, _)| other == target) {
+        let variable = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
+        if env::var_os(&variable).is_none() && *target != project.host()? {
             cargo.env(variable, linker);
         }
+        let specs = project.target().join(target).join("static-pie.specs");
+        fs::create_dir_all(specs.parent().context("no folder")?)
+            .and_then(|()| fs::write(&specs, STATIC_PIE))
+            .with_context(|| format!("cannot write {}", specs.display()))?;
+        cargo.args(["--", "-C", "link-arg=-Wl,-pie,--no-dynamic-linker,-z,text", "-C"]);
+        cargo.arg(format!("link-arg=-specs={}", specs.display()));
     }
     run_program(&mut cargo)?;
     let program = machine.file(&project.target().join(target).join("dist"), name);
