@@ -31,7 +31,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build both programs, each as one static file: artifacts/dist/carve and artifacts/dist/scrimshaw.
+    /// Build both programs, each as one static file: artifacts/dist/carve and artifacts/dist/scrimshaw. With
+    /// --target, scrimshaw for another machine.
     Dist(dist::Arguments),
     /// Measure training, sampling or preparing on this machine, beside the peers if their Python is named.
     #[command(subcommand)]

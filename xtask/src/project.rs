@@ -93,6 +93,14 @@ impl Project {
         Ok(host.context("rustc names no host")?.into())
     }
 
+    /// Whether rustc can compile for a target: whether it has the standard library for it.
+    pub fn has_library_for(&self, target: &str) -> bool {
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let mut folder = Command::new(rustc);
+        folder.args(["--print", "target-libdir", "--target", target]).current_dir(&self.root);
+        answer(&mut folder).is_some_and(|folder| Path::new(folder.trim()).is_dir())
+    }
+
     /// cargo's folder of build results.
     pub fn target(&self) -> PathBuf {
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)

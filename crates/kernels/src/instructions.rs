@@ -78,6 +78,23 @@ impl Instructions {
         }
     }
 
+    /// A name that no other set has: portable, avx2, avx512, avx512vnni, avx512bf16 or neon.
+    pub fn key(self) -> &'static str {
+        match self.0 {
+            Set::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => "avx512vnni",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Bf16 => "avx512bf16",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => "neon",
+        }
+    }
+
     /// Whether the set has an instruction that multiplies pairs of bfloat16 numbers.
     pub fn multiplies_bf16_pairs(self) -> bool {
         match self.0 {

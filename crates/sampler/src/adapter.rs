@@ -6,11 +6,12 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     ffi::{CStr, CString},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use lstm_engine::{Input, Numbers, Plan, Session};
+use lstm_engine::{Input, Instructions, Numbers, Plan, Session};
 use ort_backend::{
     Elements, Engine, Error, Metadata, Model, ModelSource, Options, Output, Outputs, Port, Result, View,
 };
@@ -18,6 +19,9 @@ use smallvec::SmallVec;
 
 /// The entry of a session's options that names its weights.
 pub(crate) const WEIGHTS: &CStr = c"scrimshaw.weights";
+
+/// Names the instructions to compute with, so that those of another machine can be tried.
+const INSTRUCTIONS: &str = "SCRIMSHAW_INSTRUCTIONS";
 
 /// The engine.
 pub(crate) struct LstmEngine;
@@ -63,7 +67,7 @@ impl Compiled {
     fn new(source: ModelSource<'_>) -> Result<Self> {
         let bytes = source.read()?;
         let view = onnx_view::Model::read(&bytes)?;
-        let plan = Plan::compile(&view).map_err(|error| match error {
+        let plan = Plan::compile_for(&view, instructions()?).map_err(|error| match error {
             lstm_engine::Error::Operator { .. } | lstm_engine::Error::Graph(_) => {
                 let advice = "a build with `--features rten`, or ONNX Runtime, runs other graphs";
                 Error::Model(format!("{error}; {advice}").into())
@@ -73,6 +77,18 @@ impl Compiled {
         let (inputs, outputs) = (Port::all(&view.graph.inputs)?, Port::all(&view.graph.outputs)?);
         Ok(Self { plan: Arc::new(plan), inputs, outputs, metadata: Metadata::from(&view) })
     }
+}
+
+/// The fastest instructions of this processor, unless the environment names others.
+pub(crate) fn instructions() -> Result<Instructions> {
+    let Some(wanted) = env::var_os(INSTRUCTIONS) else { return Ok(Instructions::detect()) };
+    let available = Instructions::available();
+    available.iter().find(|set| wanted == set.key()).copied().ok_or_else(|| {
+        let keys: Vec<_> = available.iter().map(|set| set.key()).collect();
+        let message =
+            format!("{INSTRUCTIONS} is {}, which this processor has not; it has {}", wanted.display(), keys.join(", "));
+        Error::Model(message.into())
+    })
 }
 
 impl Model for LstmModel {

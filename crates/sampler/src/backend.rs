@@ -27,7 +27,11 @@ impl Default for Backend {
 impl fmt::Display for Backend {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lstm => write!(formatter, "lstm-engine ({})", lstm_engine::Instructions::detect().name()),
+            Self::Lstm => {
+                // Instructions that the processor lacks are reported when a model is opened.
+                let instructions = adapter::instructions().unwrap_or_else(|_| lstm_engine::Instructions::detect());
+                write!(formatter, "lstm-engine ({})", instructions.name())
+            }
             Self::Rten => formatter.write_str("rten"),
             Self::OnnxRuntime(path) => write!(formatter, "ONNX Runtime ({})", path.display()),
         }

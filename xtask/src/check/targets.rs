@@ -1,7 +1,5 @@
 //! The tests of the arithmetic on other processors, where a cross toolchain is installed.
 
-use std::env;
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -57,11 +55,8 @@ fn missing(project: &Project, target: &Target) -> Option<String> {
     if let Some(program) = lacking {
         return Some(program.into());
     }
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let mut folder = Command::new(rustc);
-    folder.args(["--print", "target-libdir", "--target", target.triple]).current_dir(&project.root);
-    let there = answer(&mut folder).is_some_and(|folder| Path::new(folder.trim()).is_dir());
-    (!there).then(|| format!("standard library for it (rustup target add {})", target.triple))
+    (!project.has_library_for(target.triple))
+        .then(|| format!("standard library for it (rustup target add {})", target.triple))
 }
 
 fn tests(project: &Project, target: &Target) -> Result<Command> {
