@@ -8,15 +8,19 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::project::{Project, run as run_program};
+use crate::web;
 
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  cargo xtask dist && cp artifacts/dist/scrimshaw artifacts/sea-story/model.onnx /mnt/stick/"
 )]
 pub struct Arguments {
-    /// Print one JSON object per program on stdout: file, bytes.
+    /// Print one JSON object for each result on stdout: file, bytes.
     #[arg(long)]
     json: bool,
+    /// Make the npm package instead: the sampler in WebAssembly, as artifacts/dist/npm.
+    #[arg(long)]
+    npm: bool,
 }
 
 /// Packages and their programs.
@@ -26,6 +30,9 @@ const PROGRAMS: [(&str, &str); 2] = [("sampler", "scrimshaw"), ("carve", "carve"
 const SMALLER: &str = "-C force-unwind-tables=no";
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
+    if arguments.npm {
+        return npm(project, arguments);
+    }
     for (package, name) in PROGRAMS {
         let program = make(project, package, name)?;
         let bytes = fs::metadata(&program)?.len();
@@ -34,6 +41,22 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
         } else {
             eprintln!("{}: {:.2} MB, needs no other file", program.display(), bytes as f64 / 1e6);
         }
+    }
+    Ok(())
+}
+
+/// Makes the npm package.
+fn npm(project: &Project, arguments: &Arguments) -> Result<()> {
+    let folder = web::npm(project)?;
+    let bytes = fs::metadata(folder.join("node/scrimshaw_web_bg.wasm"))?.len();
+    if arguments.json {
+        println!("{}", serde_json::json!({ "file": folder, "bytes": bytes }));
+    } else {
+        eprintln!(
+            "{}: {:.2} MB of WebAssembly; npm publish it, or npm install it",
+            folder.display(),
+            bytes as f64 / 1e6
+        );
     }
     Ok(())
 }
