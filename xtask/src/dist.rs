@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::project::{Project, run as run_program};
+use crate::web;
 
 #[derive(Args)]
 #[command(
@@ -20,9 +21,12 @@ pub struct Arguments {
     /// unless RUSTC is set; the target's C compiler links.
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
-    /// Print one JSON object per program on stdout: file, bytes.
+    /// Print one JSON object for each result on stdout: file, bytes.
     #[arg(long)]
     json: bool,
+    /// Make the npm package instead: the sampler in WebAssembly, as artifacts/dist/npm.
+    #[arg(long, conflicts_with = "target")]
+    npm: bool,
 }
 
 /// Packages and their programs.
@@ -84,6 +88,9 @@ impl Machine {
 }
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
+    if arguments.npm {
+        return npm(project, arguments);
+    }
     let (machine, programs) = match &arguments.target {
         Some(target) => (Machine::other(project, target)?, &PROGRAMS[..1]),
         None => (Machine::this(project)?, &PROGRAMS[..]),
@@ -96,6 +103,22 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
         } else {
             eprintln!("{}: {:.2} MB, needs no other file", program.display(), bytes as f64 / 1e6);
         }
+    }
+    Ok(())
+}
+
+/// Makes the npm package.
+fn npm(project: &Project, arguments: &Arguments) -> Result<()> {
+    let folder = web::npm(project)?;
+    let bytes = fs::metadata(folder.join("node/scrimshaw_web_bg.wasm"))?.len();
+    if arguments.json {
+        println!("{}", serde_json::json!({ "file": folder, "bytes": bytes }));
+    } else {
+        eprintln!(
+            "{}: {:.2} MB of WebAssembly; npm publish it, or npm install it",
+            folder.display(),
+            bytes as f64 / 1e6
+        );
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod project;
 mod protoc;
 mod skips;
 mod test;
+mod web;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use crate::simd::Simd128;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512, Avx512Bf16, Avx512Vnni};
 use crate::simd::{Portable, Simd};
@@ -23,6 +25,8 @@ enum Set {
     Avx512Bf16,
     #[cfg(target_arch = "aarch64")]
     Neon,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
 }
 
 /// Arithmetic that is written once and compiled for every instruction set.
@@ -56,6 +60,8 @@ impl Instructions {
         }
         #[cfg(target_arch = "aarch64")]
         sets.push(Set::Neon);
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        sets.push(Set::Simd128);
         sets.push(Set::Portable);
         sets.into_iter().map(Self).collect()
     }
@@ -65,7 +71,7 @@ impl Instructions {
         Self::available()[0]
     }
 
-    /// The usual name of the set: AVX-512, AVX2, NEON or portable. Support for bfloat16 or bytes does not change it.
+    /// The usual name of the set: AVX-512, AVX2, NEON, WebAssembly SIMD or portable. Support for bfloat16 or bytes does not change it.
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Portable => "portable",
@@ -75,6 +81,8 @@ impl Instructions {
             Set::Avx512 | Set::Avx512Vnni | Set::Avx512Bf16 => "AVX-512",
             #[cfg(target_arch = "aarch64")]
             Set::Neon => "NEON",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Set::Simd128 => "WebAssembly SIMD",
         }
     }
 
@@ -114,6 +122,8 @@ impl Instructions {
             Set::Avx512 | Set::Avx512Vnni | Set::Avx512Bf16 => Avx512::LANES,
             #[cfg(target_arch = "aarch64")]
             Set::Neon => Neon::LANES,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Set::Simd128 => Simd128::LANES,
         }
     }
 
@@ -150,6 +160,9 @@ impl Instructions {
             #[cfg(target_arch = "aarch64")]
             // SAFETY: every 64-bit ARM has NEON.
             Set::Neon => kernel.run(unsafe { Neon::new() }),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            // SAFETY: the module is compiled for these instructions.
+            Set::Simd128 => kernel.run(unsafe { Simd128::new() }),
         }
     }
 }

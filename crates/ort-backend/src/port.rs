@@ -1,6 +1,6 @@
 //! Inputs and outputs: what an engine declares, and the checks of what callers give.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 
 use onnx_view::{Dimension, PortType};
 use ort_sys::ONNXTensorElementDataType as Type;
@@ -59,13 +59,13 @@ impl Port {
     }
 
     /// The place of the port of this name; `guess` is looked at first.
-    pub(crate) fn find(ports: &[Self], kind: &'static str, name: &CStr, guess: usize) -> Result<usize> {
-        if ports.get(guess).is_some_and(|port| *port.name == *name) {
+    pub(crate) fn find(ports: &[Self], kind: &'static str, name: &[u8], guess: usize) -> Result<usize> {
+        if ports.get(guess).is_some_and(|port| port.name.as_bytes() == name) {
             return Ok(guess);
         }
-        ports.iter().position(|port| *port.name == *name).ok_or_else(|| Error::UnknownName {
+        ports.iter().position(|port| port.name.as_bytes() == name).ok_or_else(|| Error::UnknownName {
             kind,
-            name: name.to_string_lossy().into_owned(),
+            name: String::from_utf8_lossy(name).into_owned(),
             known: ports.iter().map(Self::name).collect::<Vec<_>>().join(", "),
         })
     }

@@ -46,12 +46,13 @@ answers! {
 }
 
 macro_rules! table {
-    ($($name:ident)*) => {
+    ($($(#[$where:meta])* $name:ident)*) => {
         // The entries that do not answer with a status come from `ort-sys`: releasing what this crate never made does
         // nothing, and asking for another table gives a null pointer, which `ort` reports as an error. So do entries
         // of a later level of the interface than the one this crate asks for, if another crate of the program does.
+        // On WebAssembly three entries are Rust functions that return futures: there `session` fills them in.
         OrtApi {
-            $($name: {
+            $($(#[$where])* $name: {
                 struct Named;
                 impl Entry for Named {
                     const NAME: &'static str = stringify!($name);
@@ -66,8 +67,10 @@ macro_rules! table {
 /// A table in which nothing works and nothing is null.
 pub(crate) fn table() -> OrtApi {
     table! {
-        CreateStatus CreateEnv CreateEnvWithCustomLogger EnableTelemetryEvents DisableTelemetryEvents CreateSession
-        CreateSessionFromArray Run CreateSessionOptions SetOptimizedModelFilePath CloneSessionOptions
+        CreateStatus CreateEnv CreateEnvWithCustomLogger EnableTelemetryEvents DisableTelemetryEvents
+        #[cfg(not(target_arch = "wasm32"))] CreateSession
+        #[cfg(not(target_arch = "wasm32"))] CreateSessionFromArray
+        Run CreateSessionOptions SetOptimizedModelFilePath CloneSessionOptions
         SetSessionExecutionMode EnableProfiling DisableProfiling EnableMemPattern DisableMemPattern EnableCpuMemArena
         DisableCpuMemArena SetSessionLogId SetSessionLogVerbosityLevel SetSessionLogSeverityLevel
         SetSessionGraphOptimizationLevel SetIntraOpNumThreads SetInterOpNumThreads CreateCustomOpDomain
@@ -124,7 +127,7 @@ pub(crate) fn table() -> OrtApi {
         Logger_LogMessage Logger_GetLoggingSeverityLevel KernelInfoGetConstantInput_tensor
         CastTypeInfoToOptionalTypeInfo GetOptionalContainedTypeInfo GetResizedStringTensorElementBuffer
         KernelContext_GetAllocator CreateROCMProviderOptions UpdateROCMProviderOptions GetROCMProviderOptionsAsString
-        CreateAndRegisterAllocatorV2 RunAsync UpdateTensorRTProviderOptionsWithValue GetTensorRTProviderOptionsByName
+        CreateAndRegisterAllocatorV2 #[cfg(not(target_arch = "wasm32"))] RunAsync UpdateTensorRTProviderOptionsWithValue GetTensorRTProviderOptionsByName
         UpdateCUDAProviderOptionsWithValue GetCUDAProviderOptionsByName KernelContext_GetResource SetUserLoggingFunction
         ShapeInferContext_GetInputCount ShapeInferContext_GetInputTypeShape ShapeInferContext_GetAttribute
         ShapeInferContext_SetOutputTypeShape SetSymbolicDimensions ReadOpAttr SetDeterministicCompute

@@ -1,13 +1,9 @@
 //! Sessions: the entries that open a model, describe it and run it.
 
-use std::{
-    ffi::{OsString, c_char, c_void},
-    path::Path,
-};
+use std::ffi::c_char;
 
 use ort_sys::{
     OrtAllocator, OrtApi, OrtEnv, OrtRunOptions, OrtSession, OrtSessionOptions, OrtStatusPtr, OrtTypeInfo, OrtValue,
-    os_char,
 };
 use smallvec::{SmallVec, smallvec};
 
@@ -19,6 +15,10 @@ use crate::{
     port::Port,
     tensor::{Tensor, View},
 };
+
+#[cfg_attr(target_arch = "wasm32", path = "session/futures.rs")]
+#[cfg_attr(not(target_arch = "wasm32"), path = "session/entries.rs")]
+mod entries;
 
 /// A model that callers can run: `OrtSession`.
 pub(crate) struct Session<M> {
@@ -32,8 +32,7 @@ type Few<T> = SmallVec<[T; 8]>;
 
 /// Puts the entries that handle sessions into the table.
 pub(crate) fn install<E: Engine>(api: &mut OrtApi) {
-    api.CreateSession = create_from_file::<E>;
-    api.CreateSessionFromArray = create_from_memory::<E>;
+    entries::install::<E>(api);
     api.SessionGetInputCount = input_count::<E::Model>;
     api.SessionGetOutputCount = output_count::<E::Model>;
     api.SessionGetOverridableInitializerCount = initializer_count;
@@ -41,16 +40,12 @@ pub(crate) fn install<E: Engine>(api: &mut OrtApi) {
     api.SessionGetOutputName = output_name::<E::Model>;
     api.SessionGetInputTypeInfo = input_type::<E::Model>;
     api.SessionGetOutputTypeInfo = output_type::<E::Model>;
-    api.Run = run::<E::Model>;
     api.ReleaseSession = release::<E::Model>;
 }
 
 impl<M: Model> Session<M> {
     /// The views of named inputs, in the model's order.
-    fn views<'v>(
-        &self,
-        given: impl Iterator<Item = Result<(&'v std::ffi::CStr, &'v Tensor)>>,
-    ) -> Result<Few<View<'v>>> {
+    fn views<'v>(&self, given: impl Iterator<Item = Result<(&'v [u8], &'v Tensor)>>) -> Result<Few<View<'v>>> {
         let ports = self.model.inputs();
         let mut tensors: Few<Option<&Tensor>> = smallvec![None; ports.len()];
         for (position, given) in given.enumerate() {
@@ -71,37 +66,6 @@ impl<M: Model> Session<M> {
 // valid; strings are C strings; arrays have the length that is passed with them; out-parameters may be written. The
 // module `ffi` says what a broken caller can do.
 
-unsafe extern "system" fn create_from_file<E: Engine>(
-    env: *const OrtEnv,
-    path: *const os_char,
-    options: *const OrtSessionOptions,
-    out: *mut *mut OrtSession,
-) -> OrtStatusPtr {
-    ffi::guard(|| {
-        // SAFETY: by the interface's contract.
-        let (options, path) = unsafe { (resolved_options(env, options)?, file_path(path)?) };
-        let model = E::open(ModelSource::File(Path::new(&path)), &options)?;
-        // SAFETY: by the interface's contract.
-        unsafe { ffi::write(out, ffi::into_raw(Session { model })) }
-    })
-}
-
-unsafe extern "system" fn create_from_memory<E: Engine>(
-    env: *const OrtEnv,
-    bytes: *const c_void,
-    length: usize,
-    options: *const OrtSessionOptions,
-    out: *mut *mut OrtSession,
-) -> OrtStatusPtr {
-    ffi::guard(|| {
-        // SAFETY: by the interface's contract.
-        let (options, bytes) = unsafe { (resolved_options(env, options)?, ffi::array(bytes.cast(), length)?) };
-        let model = E::open(ModelSource::Memory(bytes), &options)?;
-        // SAFETY: by the interface's contract.
-        unsafe { ffi::write(out, ffi::into_raw(Session { model })) }
-    })
-}
-
 /// # Safety
 ///
 /// By the interface's contract.
@@ -118,33 +82,6 @@ unsafe fn resolved_options(env: *const OrtEnv, options: *const OrtSessionOptions
         options.threads = env.threads;
     }
     Ok(options)
-}
-
-/// # Safety
-///
-/// `path` is null or ends in a zero.
-#[cfg(not(windows))]
-unsafe fn file_path(path: *const os_char) -> Result<OsString> {
-    // SAFETY: the caller's promise. Elsewhere than on Windows, a path is a C string in the system's own encoding.
-    let bytes = unsafe { ffi::text(path) }?.to_bytes().to_vec();
-    // SAFETY: on Unix any bytes are a valid `OsString`.
-    Ok(unsafe { OsString::from_encoded_bytes_unchecked(bytes) })
-}
-
-/// # Safety
-///
-/// `path` is null or ends in a zero.
-#[cfg(windows)]
-unsafe fn file_path(path: *const os_char) -> Result<OsString> {
-    use std::os::windows::ffi::OsStringExt;
-
-    if path.is_null() {
-        return Err(Error::invalid("the path of the model is null"));
-    }
-    // SAFETY: the caller's promise: there is a zero, and everything up to it may be read.
-    let length = (0..).take_while(|&index| unsafe { path.add(index).read() } != 0).count();
-    // SAFETY: by the interface's contract.
-    Ok(OsString::from_wide(unsafe { ffi::array(path, length) }?))
 }
 
 unsafe extern "system" fn initializer_count(_: *const OrtSession, out: *mut usize) -> OrtStatusPtr {
@@ -197,76 +134,78 @@ port_entries! {
     outputs, output_count, output_name, output_type;
 }
 
-unsafe extern "system" fn run<M: Model>(
+/// Opens a model and writes its handle.
+///
+/// # Safety
+///
+/// By the interface's contract.
+unsafe fn create<E: Engine>(
+    env: *const OrtEnv,
+    source: ModelSource<'_>,
+    options: *const OrtSessionOptions,
+    out: *mut *mut OrtSession,
+) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let options = unsafe { resolved_options(env, options) }?;
+    let model = E::open(source, &options)?;
+    // SAFETY: the caller's promise.
+    unsafe { ffi::write(out, ffi::into_raw(Session { model })) }
+}
+
+/// Runs a model on named inputs and writes the named outputs.
+///
+/// # Safety
+///
+/// By the interface's contract.
+unsafe fn run<'v, M: Model>(
     session: *mut OrtSession,
     options: *const OrtRunOptions,
-    input_names: *const *const c_char,
-    inputs: *const *const OrtValue,
-    input_count: usize,
-    output_names: *const *const c_char,
-    output_count: usize,
-    outputs: *mut *mut OrtValue,
-) -> OrtStatusPtr {
-    ffi::guard(|| {
-        // SAFETY: by the interface's contract.
-        let session = unsafe { ffi::borrow::<Session<M>, _>(session) }?;
-        // SAFETY: by the interface's contract.
-        if !options.is_null() && unsafe { ffi::borrow::<RunOptions, _>(options) }?.is_terminated() {
-            return Err(Error::Terminated);
-        }
-        // SAFETY: by the interface's contract.
-        let (input_names, inputs, output_names, outputs) = unsafe {
-            (
-                ffi::array(input_names, input_count)?,
-                ffi::array(inputs, input_count)?,
-                ffi::array(output_names, output_count)?,
-                ffi::array_mut(outputs, output_count)?,
-            )
-        };
-        let given = input_names.iter().zip(inputs);
-        // SAFETY: by the interface's contract.
-        let given = given.map(|(&name, &value)| unsafe { Ok((ffi::text(name)?, ffi::borrow::<Tensor, _>(value)?)) });
-        let views = session.views(given)?;
-        let ports = session.model.outputs();
-        let wanted = output_names.iter().enumerate();
-        let wanted = wanted.map(|(position, &name)| {
-            // SAFETY: by the interface's contract.
-            Port::find(ports, "output", unsafe { ffi::text(name) }?, position)
-        });
-        let wanted = wanted.collect::<Result<Few<usize>>>()?;
+    given: impl Iterator<Item = Result<(&'v [u8], &'v Tensor)>>,
+    wanted: impl Iterator<Item = Result<&'v [u8]>>,
+    outputs: &mut [*mut OrtValue],
+) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let session = unsafe { ffi::borrow::<Session<M>, _>(session) }?;
+    // SAFETY: the caller's promise.
+    if !options.is_null() && unsafe { ffi::borrow::<RunOptions, _>(options) }?.is_terminated() {
+        return Err(Error::Terminated);
+    }
+    let views = session.views(given)?;
+    let ports = session.model.outputs();
+    let wanted = wanted.enumerate().map(|(position, name)| Port::find(ports, "output", name?, position));
+    let wanted = wanted.collect::<Result<Few<usize>>>()?;
 
-        let mut results = session.model.run(&views, &wanted)?;
-        // From here on no input is looked at: an output may be the very value that an input was.
-        drop(views);
-        // Tensors that are made here are given away once all outputs are known to be good: a caller that gets an error
-        // releases none.
-        let mut made: Few<Option<Tensor>> = Few::new();
-        for (position, (out, &index)) in outputs.iter_mut().zip(&wanted).enumerate() {
-            let result = results.take(position)?;
-            if out.is_null() {
-                made.push(Some(match result {
-                    Output::Owned(tensor) => tensor,
-                    Output::Borrowed(view) => Tensor::copy_of(view)?,
-                }));
-                continue;
-            }
-            made.push(None);
-            let view = match &result {
-                Output::Owned(tensor) => tensor.view(),
-                Output::Borrowed(view) => *view,
-            };
-            // SAFETY: by the interface's contract; the caller gave the value to be written and so is alone with it.
-            let target = unsafe { ffi::borrow_mut::<Tensor, _>(*out) }?;
-            check_output(&ports[index], target, view)?;
-            target.copy_from(view);
+    let mut results = session.model.run(&views, &wanted)?;
+    // From here on no input is looked at: an output may be the very value that an input was.
+    drop(views);
+    // Tensors that are made here are given away once all outputs are known to be good: a caller that gets an error
+    // releases none.
+    let mut made: Few<Option<Tensor>> = Few::new();
+    for (position, (out, &index)) in outputs.iter_mut().zip(&wanted).enumerate() {
+        let result = results.take(position)?;
+        if out.is_null() {
+            made.push(Some(match result {
+                Output::Owned(tensor) => tensor,
+                Output::Borrowed(view) => Tensor::copy_of(view)?,
+            }));
+            continue;
         }
-        for (out, made) in outputs.iter_mut().zip(made) {
-            if let Some(tensor) = made {
-                *out = ffi::into_raw(tensor);
-            }
+        made.push(None);
+        let view = match &result {
+            Output::Owned(tensor) => tensor.view(),
+            Output::Borrowed(view) => *view,
+        };
+        // SAFETY: the caller's promise: it gave the value to be written and so is alone with it.
+        let target = unsafe { ffi::borrow_mut::<Tensor, _>(*out) }?;
+        check_output(&ports[index], target, view)?;
+        target.copy_from(view);
+    }
+    for (out, made) in outputs.iter_mut().zip(made) {
+        if let Some(tensor) = made {
+            *out = ffi::into_raw(tensor);
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// Refuses a tensor of the caller that cannot take a result.

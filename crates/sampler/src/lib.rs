@@ -22,6 +22,7 @@
 mod adapter;
 mod backend;
 mod batch;
+mod calls;
 mod checksum;
 mod error;
 mod memory;

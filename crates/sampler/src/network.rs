@@ -12,7 +12,7 @@ use ort::{
     value::{DynValue, Tensor, TensorElementType, ValueType},
 };
 
-use crate::{Backend, Engine, Error, Result, adapter::WEIGHTS, memory::zeros};
+use crate::{Backend, Engine, Error, Result, adapter::WEIGHTS, calls, memory::zeros};
 
 /// The names of the graph's inputs and outputs, as the exporter writes them.
 const INPUTS: [&str; 3] = ["ids", "h", "c"];
@@ -89,7 +89,7 @@ impl Network {
         let session = Session::builder(&environment)
             .and_then(|builder| builder.with_intra_threads(engine.threads).map_err(Into::into))
             .and_then(|builder| builder.with_config_entry(key, &origin.weights).map_err(Into::into))
-            .and_then(|mut builder| builder.commit_from_memory(bytes))
+            .and_then(|mut builder| calls::open(&mut builder, bytes))
             .map_err(failed)?;
         let places = check_signature(&session, size)?;
         Ok(Self {
@@ -202,14 +202,12 @@ impl Network {
                 places.swap(slot, target);
             }
         }
-        let mut outputs = match buffers.and_then(|buffers| self.buffers[buffers].as_ref()) {
-            Some(OutputBuffers(options)) => self.session.run_with_options(inputs, options),
-            None => self.session.run(inputs),
-        }
-        .map_err(failed)?;
-        let mut take = |name| outputs.remove(name).ok_or_else(|| Error::Engine(format!("no output `{name}`")));
-        let logits = take(OUTPUTS[0])?;
-        self.state = Some([take(OUTPUTS[1])?, take(OUTPUTS[2])?]);
+        let options = buffers.and_then(|buffers| self.buffers[buffers].as_ref()).map(|OutputBuffers(options)| options);
+        let outputs = calls::run(&mut self.session, inputs, options, OUTPUTS).map_err(failed)?;
+        let [Some(logits), Some(h), Some(c)] = outputs else {
+            return Err(Error::Engine(format!("the outputs {OUTPUTS:?} are not all there")));
+        };
+        self.state = Some([h, c]);
         self.logits = Some(logits);
         Ok(())
     }

