@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::project::{Project, run as run_program};
-use crate::web;
+use crate::web::{self, Kind};
 
 #[derive(Args)]
 #[command(
@@ -147,6 +147,9 @@ fn build(project: &Project, machine: &Machine, package: &str, name: &str) -> Res
     let target = &machine.target;
     let mut cargo = project.cargo()?;
     cargo.args(["rustc", "--profile", "dist", "--package", package, "--bin", name, "--target", target]);
+    if name == "carve" {
+        cargo.env("SCRIMSHAW_WEB", web::build(project, Kind::NoModules)?);
+    }
     if machine.is_linux() {
         let flags = env::var("RUSTFLAGS").unwrap_or_default();
         cargo.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static {SMALLER}"));
