@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::c_library;
 use crate::project::{Project, run as run_program};
 use crate::web::{self, Kind};
 
@@ -27,6 +28,9 @@ pub struct Arguments {
     /// Make the npm package instead: the sampler in WebAssembly, as artifacts/dist/npm.
     #[arg(long, conflicts_with = "target")]
     npm: bool,
+    /// Build the library for C instead: artifacts/dist/c/libscrimshaw.a, its shared twin, and scrimshaw.h.
+    #[arg(long, conflicts_with_all = ["target", "npm"])]
+    c: bool,
 }
 
 /// Packages and their programs.
@@ -90,6 +94,9 @@ impl Machine {
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     if arguments.npm {
         return npm(project, arguments);
+    }
+    if arguments.c {
+        return c_library::run(project, arguments.json);
     }
     let (machine, programs) = match &arguments.target {
         Some(target) => (Machine::other(project, target)?, &PROGRAMS[..1]),

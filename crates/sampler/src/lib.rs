@@ -32,6 +32,7 @@ mod sampler;
 mod score;
 mod writer;
 
+#[cfg(feature = "program")]
 pub mod bundle;
 
 pub use backend::{Backend, Engine};
