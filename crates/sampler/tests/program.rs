@@ -392,6 +392,32 @@ fn lines_are_scored_and_the_most_surprising_one_is_found() {
 }
 
 #[test]
+fn only_lines_above_a_limit_are_shown() {
+    let model = data("stateful");
+    let input = b"the sea\nttttt\n\nthe sea was calm\naaahh\n";
+    let score = |arguments: &[&str]| with_input(&[&["score", "--model", &model], arguments].concat(), input);
+    let all = objects(&score(&["--json"]));
+    let mut bits: Vec<f64> = all[..5].iter().map(|line| line["bits_per_character"].as_f64().unwrap()).collect();
+    bits.sort_by(f64::total_cmp);
+    let limit = f64::midpoint(bits[2], bits[3]).to_string();
+    let shown = objects(&score(&["--json", "--above", &limit]));
+    let expected: Vec<&Value> =
+        all[..5].iter().filter(|line| line["bits_per_character"].as_f64().unwrap() > limit.parse().unwrap()).collect();
+    assert_eq!(expected.len(), 2);
+    assert_eq!(shown[..2].iter().collect::<Vec<_>>(), expected);
+    // All lines count in the total.
+    assert_eq!(shown[2]["total"]["characters"], all[5]["total"]["characters"]);
+    for arguments in [&[][..], &["--line-buffered"]] {
+        let plain = text(&score(&[&["--above", &limit], arguments].concat()));
+        let plain: Vec<String> =
+            plain.lines().map(|line| line.split_once('\t').unwrap().1.to_string() + "\n").collect();
+        assert_eq!(plain, expected.iter().map(|line| line["text"].as_str().unwrap()).collect::<Vec<_>>());
+    }
+    let ranked = text(&score(&["--above", &limit, "--top", "4"]));
+    assert_eq!(ranked.matches("bits per character").count(), 2, "{ranked}");
+}
+
+#[test]
 fn lines_of_a_model_of_names_are_documents() {
     let names = with_input(&["score", "--json", "--model", &data("names")], b"emil\nnora\n");
     let names = objects(&names);

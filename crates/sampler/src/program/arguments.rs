@@ -57,7 +57,8 @@ pub enum Subcommands {
     /// Measure how surprising each line of a text is, in bits per character
     #[command(after_help = "Examples:
   scrimshaw score --model model.onnx --top 20 server.log
-  tail -f server.log | scrimshaw score --model model.onnx --skip-unknown")]
+  tail -f server.log | scrimshaw score --model model.onnx --skip-unknown --above 4
+  journalctl -f | scrimshaw score --model model.onnx --line-buffered --json | jq .text")]
     Score(ScoreArguments),
 }
 
@@ -175,6 +176,21 @@ pub struct ScoreArguments {
         conflicts_with = "total"
     )]
     pub top: Option<usize>,
+    /// Print only lines of more than this many bits per character; the total still counts all
+    #[arg(
+        long,
+        value_name = "BITS",
+        value_parser = number,
+        allow_negative_numbers = true,
+        conflicts_with = "total"
+    )]
+    pub above: Option<f32>,
+    /// Score and print each line as soon as it ends, even while more input is waiting
+    ///
+    /// Without this, lines that arrive together are scored together, which is faster. A line still waits no longer than
+    /// the input pauses.
+    #[arg(long, conflicts_with_all = ["total", "top"])]
+    pub line_buffered: bool,
     /// Mark characters of at least this many bits
     #[arg(long, value_name = "BITS", default_value = "7", value_parser = number, allow_negative_numbers = true)]
     pub mark: f32,

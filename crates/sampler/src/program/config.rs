@@ -68,6 +68,10 @@ pub struct ScoreConfig {
     /// `-` is standard input.
     pub files: Vec<PathBuf>,
     pub top: Option<usize>,
+    /// Bits per character that a line has to exceed to be shown.
+    pub above: Option<f32>,
+    /// Score each line before the next one is read.
+    pub line_buffered: bool,
     /// Bits.
     pub mark: f32,
     pub total: bool,

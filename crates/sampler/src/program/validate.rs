@@ -106,14 +106,18 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
 }
 
 fn validate_score(arguments: ScoreArguments) -> Result<ScoreConfig, Failure> {
-    let ScoreArguments { mut files, top, mark, total, json, stateful, lossy, skip_unknown } = arguments;
+    let ScoreArguments { mut files, top, above, line_buffered, mark, total, json, stateful, lossy, skip_unknown } =
+        arguments;
+    if above.is_some_and(f32::is_nan) {
+        return Err(Failure::Usage("--above NaN: give a number of bits, such as 4".into()));
+    }
     if mark.is_nan() {
         return Err(Failure::Usage("--mark NaN: give a number of bits, such as 7".into()));
     }
     if files.is_empty() {
         files.push("-".into());
     }
-    Ok(ScoreConfig { files, top, mark, total, json, stateful, lossy, skip_unknown })
+    Ok(ScoreConfig { files, top, above, line_buffered, mark, total, json, stateful, lossy, skip_unknown })
 }
 
 #[cfg(test)]
@@ -188,6 +192,10 @@ mod tests {
             ("scrimshaw --json score", "--json before `score`"),
             ("scrimshaw score --top -1", "give a whole number"),
             ("scrimshaw score --mark NaN", "--mark NaN"),
+            ("scrimshaw score --above NaN", "--above NaN"),
+            ("scrimshaw score --above much", "give a number"),
+            ("scrimshaw score --above 3 --total", "cannot be used with"),
+            ("scrimshaw score --line-buffered --top 3", "cannot be used with"),
         ];
         for (line, part) in cases {
             let message = match Arguments::parse_words(line.split(' ')) {
