@@ -52,6 +52,33 @@ fn a_prompt_is_continued() {
 }
 
 #[test]
+fn unknown_characters_of_a_prompt_are_left_out_on_request() {
+    let cases = [
+        // This model reads lower case.
+        ("stateful", "Q\u{fc}The \u{20ac}sea ", "the sea ", 3),
+        ("stateful", "the sea ", "the sea ", 0),
+        // Of bytes: a, and 2-byte characters of which one is known.
+        ("bytes", "a\u{e9}\u{ea}", "a\u{e9}", 1),
+        // One that has a token for unknown characters reads them.
+        ("names", "eQ", "eQ", 0),
+    ];
+    for (model, prompt, read, skipped) in cases {
+        let model = data(model);
+        let write = |prompt: &str, arguments: &[&str]| {
+            let words = ["--model", &model, "--prompt", prompt, "--length", "30", "--seed", "7"];
+            scrimshaw(&[&words[..], arguments].concat())
+        };
+        let output = write(prompt, &["--skip-unknown"]);
+        assert_eq!(text(&output), text(&write(read, &[])), "{prompt}");
+        let notice = format!("{skipped} characters of the prompt are unknown to this model and were left out\n");
+        assert_eq!(errors(&output), if skipped > 0 { notice } else { String::new() }, "{prompt}");
+        assert_eq!(write(prompt, &[]).status.code(), Some(if skipped > 0 { 3 } else { 0 }), "{prompt}");
+    }
+    let nothing_left = scrimshaw(&["--model", &data("stateful"), "--prompt", "\u{20ac}", "--skip-unknown"]);
+    assert_eq!(nothing_left.status.code(), Some(3));
+}
+
+#[test]
 fn the_same_seed_writes_the_same_text() {
     let model = data("stateful");
     let write =

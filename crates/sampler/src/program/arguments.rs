@@ -68,6 +68,11 @@ pub struct WriteArguments {
     /// Text to continue; `-` reads standard input [default: an excerpt of the training text]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
+    /// Leave out characters of the prompt that the model does not know, and say how many there were
+    ///
+    /// Example: scrimshaw --model model.onnx --prompt "The sea #1" --skip-unknown
+    #[arg(long)]
+    pub skip_unknown: bool,
     /// Print only what follows the prompt
     #[arg(long)]
     pub hide_prompt: bool,

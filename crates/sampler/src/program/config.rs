@@ -26,9 +26,12 @@ pub enum Action {
 
 /// How to write text.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct WriteConfig {
     /// `None` means the card's seed text.
     pub prompt: Option<Prompt>,
+    /// Leave out characters of the prompt that the model does not know.
+    pub skip_unknown: bool,
     pub hide_prompt: bool,
     /// One per temperature, without stop texts: these depend on the model.
     pub plans: Vec<Plan>,

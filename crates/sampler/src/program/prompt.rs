@@ -2,13 +2,14 @@
 
 use std::io::{ErrorKind, Read};
 
-use model_card::Unit;
+use model_card::{Unit, Vocabulary};
 use sampler::{Model, Plan, Sampler, Writer, check_memory};
 
 use super::{config::Prompt, escapes, failure::Failure};
 
-/// The normalised prompt: from the arguments, from standard input or from the card.
-pub fn resolve(model: &Model, prompt: Option<&Prompt>) -> Result<String, Failure> {
+/// The normalised prompt: from the arguments, from standard input or from the card. With `skip_unknown`, characters that the
+/// model does not know are left out and counted.
+pub fn resolve(model: &Model, prompt: Option<&Prompt>, skip_unknown: bool) -> Result<Resolved, Failure> {
     let text = match prompt {
         Some(Prompt::Text(text)) => text.clone(),
         Some(Prompt::StandardInput) => read_standard_input()?,
@@ -17,10 +18,33 @@ pub fn resolve(model: &Model, prompt: Option<&Prompt>) -> Result<String, Failure
         None => model.card.seed_text.clone(),
     };
     check_memory(text.len().saturating_mul(4))?;
-    let text = model.card.normalisation.apply(&text).into_owned();
+    let mut text = model.card.normalisation.apply(&text).into_owned();
+    let mut skipped = 0;
+    if skip_unknown {
+        text.retain(|character| {
+            let is_known = is_known(&model.card.vocabulary, character);
+            skipped += u64::from(!is_known);
+            is_known
+        });
+    }
     // Names the first unknown character before anything is written.
     model.encode(&text)?;
-    Ok(text)
+    Ok(Resolved { text, skipped })
+}
+
+/// A prompt as the model reads it.
+pub struct Resolved {
+    pub text: String,
+    /// Number of characters that were left out.
+    pub skipped: u64,
+}
+
+/// Whether a model has tokens for a character.
+fn is_known(vocabulary: &Vocabulary, character: char) -> bool {
+    match vocabulary.unit() {
+        Unit::Char => vocabulary.id(character.into()).is_some(),
+        Unit::Byte => character.encode_utf8(&mut [0; 4]).bytes().all(|byte| vocabulary.id(byte.into()).is_some()),
+    }
 }
 
 /// The normalised stop texts. A text that the model cannot write is refused.

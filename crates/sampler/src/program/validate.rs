@@ -94,6 +94,7 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
     let is_shown = arguments.seed.is_none() && is_random && form != Form::JsonSamples;
     Ok(WriteConfig {
         prompt: arguments.prompt.map(|text| if text == "-" { Prompt::StandardInput } else { Prompt::Text(text) }),
+        skip_unknown: arguments.skip_unknown,
         hide_prompt: arguments.hide_prompt,
         plans,
         stops: arguments.stop,

@@ -15,7 +15,7 @@ use super::{
     failure::Failure,
     interactive, json,
     output::{Output, notice},
-    prompt,
+    prompt::{self, Resolved},
 };
 
 /// The default separator of texts that have several lines: a line of its own.
@@ -23,7 +23,10 @@ const SEPARATOR: &str = "\n-----\n";
 
 /// Writes one text, or several, for each temperature.
 pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) -> Result<(), Failure> {
-    let prompt = prompt::resolve(&model, config.prompt.as_ref())?;
+    let Resolved { text: prompt, skipped } = prompt::resolve(&model, config.prompt.as_ref(), config.skip_unknown)?;
+    if skipped > 0 {
+        notice(&format!("{skipped} characters of the prompt are unknown to this model and were left out"));
+    }
     let stops = prompt::resolve_stops(&model, &config.stops)?;
     if let Some(seed) = config.shown_seed {
         notice(&format!("seed {seed}; --seed repeats this text"));
