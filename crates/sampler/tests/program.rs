@@ -79,6 +79,29 @@ fn unknown_characters_of_a_prompt_are_left_out_on_request() {
 }
 
 #[test]
+fn a_prompt_can_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = data("stateful");
+    let words = ["--model", &model, "--temperature", "0", "--length", "20"];
+    let file = |text: &[u8]| {
+        let path = folder.path().join("prompt.txt");
+        fs::write(&path, text).unwrap();
+        scrimshaw(&[&words[..], &["--prompt-file", path.to_str().unwrap()]].concat())
+    };
+    let given = |prompt: &str| text(&scrimshaw(&[&words[..], &["--prompt", prompt]].concat()));
+    assert_eq!(text(&file(b"The sea")), given("the sea"));
+    assert_eq!(text(&file(b"the sea\n")), given("the sea\n"), "the line end belongs to it");
+    let piped = with_input(&[&words[..], &["--prompt-file", "-"]].concat(), b"the sea\n");
+    assert_eq!(text(&piped), given("the sea\n"));
+    let refused = file(b"the \xff");
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(errors(&refused).contains("prompt.txt is not UTF-8 at byte 4"), "{}", errors(&refused));
+    let missing = scrimshaw(&[&words[..], &["--prompt-file", "no-such-file"]].concat());
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(errors(&missing).contains("no-such-file"), "{}", errors(&missing));
+}
+
+#[test]
 fn the_same_seed_writes_the_same_text() {
     let model = data("stateful");
     let write =

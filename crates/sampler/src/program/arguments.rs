@@ -68,6 +68,11 @@ pub struct WriteArguments {
     /// Text to continue; `-` reads standard input [default: an excerpt of the training text]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
+    /// Continue the text in this file, with its last line end; `-` reads standard input
+    ///
+    /// Example: scrimshaw --model model.onnx --prompt-file chapter.txt --hide-prompt
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub prompt_file: Option<PathBuf>,
     /// Leave out characters of the prompt that the model does not know, and say how many there were
     ///
     /// Example: scrimshaw --model model.onnx --prompt "The sea #1" --skip-unknown

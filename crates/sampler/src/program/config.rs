@@ -51,6 +51,7 @@ pub struct WriteConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {
     Text(String),
+    File(PathBuf),
     StandardInput,
 }
 

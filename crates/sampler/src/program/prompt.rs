@@ -1,18 +1,27 @@
 //! The prompt and the stop texts, as the model reads and writes them.
 
-use std::io::{ErrorKind, Read};
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+};
 
 use model_card::{Unit, Vocabulary};
 use sampler::{Model, Plan, Sampler, Writer, check_memory};
 
 use super::{config::Prompt, escapes, failure::Failure};
 
-/// The normalised prompt: from the arguments, from standard input or from the card. With `skip_unknown`, characters that the
+/// The normalised prompt: from the arguments, a file, standard input or the card. With `skip_unknown`, characters that the
 /// model does not know are left out and counted.
 pub fn resolve(model: &Model, prompt: Option<&Prompt>, skip_unknown: bool) -> Result<Resolved, Failure> {
     let text = match prompt {
         Some(Prompt::Text(text)) => text.clone(),
-        Some(Prompt::StandardInput) => read_standard_input()?,
+        Some(Prompt::File(path)) => {
+            let name = path.display().to_string();
+            let file = File::open(path);
+            let file = file.map_err(|error| Failure::Input(format!("cannot read the prompt from {name}: {error}")))?;
+            read(file, &name)?
+        }
+        Some(Prompt::StandardInput) => read(std::io::stdin().lock(), "standard input")?,
         // A model of documents starts a new one.
         None if model.card.vocabulary.boundary().is_some() => String::new(),
         None => model.card.seed_text.clone(),
@@ -88,17 +97,17 @@ pub fn writer(sampler: &Sampler, plan: &Plan, prompt: &str) -> Result<Writer, Fa
     Ok(writer)
 }
 
-fn read_standard_input() -> Result<String, Failure> {
+fn read(mut input: impl Read, name: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().read_to_end(&mut bytes);
+    let read = input.read_to_end(&mut bytes);
     read.map_err(|error| match error.kind() {
         ErrorKind::OutOfMemory => {
             sampler::Error::Memory("the prompt is larger than the memory that there is".into()).into()
         }
-        _ => Failure::Input(format!("cannot read the prompt from standard input: {error}")),
+        _ => Failure::Input(format!("cannot read the prompt from {name}: {error}")),
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
-        Failure::Input(format!("the prompt on standard input is not UTF-8 at byte {place}"))
+        Failure::Input(format!("the prompt from {name} is not UTF-8 at byte {place}"))
     })
 }

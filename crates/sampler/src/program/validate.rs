@@ -3,6 +3,7 @@
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
+    path::Path,
 };
 
 use decoding::{Decoding, Options};
@@ -86,14 +87,20 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
         None if arguments.explain => Form::Explained,
         None => Form::Plain,
     };
-    if form == Form::Interactive && arguments.prompt.as_deref() == Some("-") {
+    let prompt = match (arguments.prompt, arguments.prompt_file) {
+        (Some(text), _) if text != "-" => Some(Prompt::Text(text)),
+        (None, Some(path)) if path != Path::new("-") => Some(Prompt::File(path)),
+        (None, None) => None,
+        _ => Some(Prompt::StandardInput),
+    };
+    if form == Form::Interactive && prompt == Some(Prompt::StandardInput) {
         return Err(Failure::Usage(
             "--interactive reads your choices from standard input: give the prompt itself".into(),
         ));
     }
     let is_shown = arguments.seed.is_none() && is_random && form != Form::JsonSamples;
     Ok(WriteConfig {
-        prompt: arguments.prompt.map(|text| if text == "-" { Prompt::StandardInput } else { Prompt::Text(text) }),
+        prompt,
         skip_unknown: arguments.skip_unknown,
         hide_prompt: arguments.hide_prompt,
         plans,
@@ -186,6 +193,8 @@ mod tests {
             ("scrimshaw --threads 100000", "give 1 to 1024"),
             ("scrimshaw --count 2 --json=characters", "leave --count out"),
             ("scrimshaw --interactive --prompt -", "standard input"),
+            ("scrimshaw --interactive --prompt-file -", "standard input"),
+            ("scrimshaw --prompt a --prompt-file b", "cannot be used with"),
             ("scrimshaw --stop=", "--stop needs a text"),
             (r"scrimshaw --stop \d", r"`\d` is not an escape"),
             (r"scrimshaw --separator \d", r"`\d` is not an escape"),
