@@ -176,6 +176,44 @@ fn a_text_of_no_characters_has_none_in_any_form() {
     }
 }
 
+/// What a program writes that goes on until it gets a signal.
+#[cfg(unix)]
+fn interrupted(arguments: &[&str]) -> Output {
+    let mut child = command(PROGRAM, &[arguments, &["--forever"]].concat()).spawn().unwrap();
+    let mut first = [0; 2000];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    let kill = format!("kill -INT {}", child.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let mut output = child.wait_with_output().unwrap();
+    output.stdout.splice(0..0, first);
+    output
+}
+
+#[cfg(unix)]
+#[test]
+fn a_text_goes_on_until_it_is_interrupted() {
+    let model = data("stateful");
+    let words = ["--model", &model, "--seed", "7", "--hide-prompt"];
+    let endless = text(&interrupted(&words));
+    let length = (endless.len() - 1).to_string();
+    assert_eq!(endless, text(&scrimshaw(&[&words[..], &["--length", &length]].concat())));
+    // Documents follow each other as samples do.
+    let names = data("names");
+    let words = ["--model", &names, "--seed", "7", "--temperature", "1"];
+    let endless = text(&interrupted(&words));
+    let whole: Vec<&str> = endless.lines().collect();
+    let count = whole.len().to_string();
+    let samples = text(&scrimshaw(&[&words[..], &["--count", &count]].concat()));
+    let samples: Vec<&str> = samples.lines().collect();
+    assert_eq!(whole[..whole.len() - 1], samples[..whole.len() - 1]);
+    assert!(samples[whole.len() - 1].starts_with(whole[whole.len() - 1]), "the last one may be cut");
+    // Whatever is shown is whole.
+    let characters = text(&interrupted(&["--model", &model, "--json=characters"]));
+    assert!(characters.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    // A row of the table that is not full is printed.
+    assert!(text(&interrupted(&["--model", &model, "--explain"])).ends_with("\n\n"));
+}
+
 #[test]
 fn texts_are_separated() {
     let (stateful, names) = (data("stateful"), data("names"));

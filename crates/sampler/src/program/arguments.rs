@@ -81,7 +81,7 @@ pub struct WriteArguments {
     /// Print only what follows the prompt
     #[arg(long)]
     pub hide_prompt: bool,
-    /// Number of characters to write
+    /// Number of characters to write; 0 writes none
     #[arg(
         long,
         default_value = "400",
@@ -90,6 +90,12 @@ pub struct WriteArguments {
         allow_negative_numbers = true
     )]
     pub length: usize,
+    /// Write until Ctrl-C; when a document ends, begin the next one
+    ///
+    /// What was written until then is complete, and the exit code is 0. A --stop text ends it as well.
+    /// Example: scrimshaw --model model.onnx --forever | tee story.txt
+    #[arg(long, conflicts_with_all = ["length", "count", "interactive"])]
+    pub forever: bool,
     /// Sampling temperature: below 1 is more predictable, above 1 more random
     ///
     /// 0 always takes the most likely character. A list such as 0.2,0.5,1 writes one text for each.

@@ -43,6 +43,8 @@ pub struct WriteConfig {
     pub shown_seed: Option<u64>,
     /// Texts per temperature.
     pub count: usize,
+    /// Write until Ctrl-C. The length in the plan is then the largest number.
+    pub forever: bool,
     pub stateful: bool,
     pub form: Form,
 }

@@ -1,9 +1,9 @@
 //! Texts and characters as JSON, one object per line.
 
-use sampler::{Plan, Sample, Sampler};
+use sampler::{Plan, Sample};
 use serde::Serialize;
 
-use super::{candidates::Candidates, failure::Failure, output::Output, prompt};
+use super::{candidates::Candidates, failure::Failure, output::Output, text::Text};
 
 /// Candidates listed for each character.
 const ALTERNATIVES: usize = 5;
@@ -62,12 +62,11 @@ pub fn sample(output: &mut Output, plan: &Plan, prompt: &str, sample: &Sample) -
 }
 
 /// Writes one object for each token (in a byte model, a byte), with the five most likely ones.
-pub fn characters(sampler: &mut Sampler, plan: &Plan, prompt: &str, output: &mut Output) -> Result<(), Failure> {
-    let mut writer = prompt::writer(sampler, plan, prompt)?;
+pub fn characters(text: &mut Text, output: &mut Output) -> Result<(), Failure> {
     let mut candidates = Candidates::default();
-    while writer.end().is_none() {
-        candidates.update(sampler, ALTERNATIVES)?;
-        let step = sampler.write(&mut writer)?;
+    while !text.is_over() {
+        candidates.update(&mut text.sampler, ALTERNATIVES)?;
+        let step = text.write()?;
         let alternatives = candidates.likeliest.iter().map(|(text, probability)| {
             let probability = *probability;
             Alternative { text, probability }

@@ -11,12 +11,14 @@ mod explain;
 mod failure;
 mod info;
 mod interactive;
+mod interrupt;
 mod json;
 mod lines;
 mod output;
 mod prompt;
 mod report;
 mod score;
+mod text;
 mod validate;
 mod write;
 

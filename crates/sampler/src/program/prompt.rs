@@ -6,7 +6,7 @@ use std::{
 };
 
 use model_card::{Unit, Vocabulary};
-use sampler::{Model, Plan, Sampler, Writer, check_memory};
+use sampler::{Model, check_memory};
 
 use super::{config::Prompt, escapes, failure::Failure};
 
@@ -76,25 +76,6 @@ pub fn resolve_stops(model: &Model, stops: &[String]) -> Result<Vec<String>, Fai
         })
     };
     stops.iter().map(resolve).collect()
-}
-
-/// Starts a new text with the prompt.
-pub fn begin(sampler: &mut Sampler, prompt: &str) -> Result<(), Failure> {
-    sampler.reset()?;
-    sampler.feed(prompt)?;
-    // Fails if there is nothing to continue: an empty prompt without a boundary.
-    sampler.logits()?;
-    Ok(())
-}
-
-/// A writer that counts the prompt for the repetition penalty.
-pub fn writer(sampler: &Sampler, plan: &Plan, prompt: &str) -> Result<Writer, Failure> {
-    let vocabulary = &sampler.card().vocabulary;
-    let mut writer = Writer::new(plan, vocabulary, 0)?;
-    for token in vocabulary.encode(prompt).map_err(sampler::Error::Text)? {
-        writer.remember(token);
-    }
-    Ok(writer)
 }
 
 fn read(mut input: impl Read, name: &str) -> Result<String, Failure> {

@@ -68,7 +68,8 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
             ..Options::default()
         };
         Decoding::new(options.clone())?;
-        Ok(Plan { options, cycle, length: arguments.length, words: arguments.words, stops: Vec::new(), seed })
+        let length = if arguments.forever { usize::MAX } else { arguments.length };
+        Ok(Plan { options, cycle, length, words: arguments.words, stops: Vec::new(), seed })
     };
     let plans = arguments
         .temperature
@@ -87,6 +88,14 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
         None if arguments.explain => Form::Explained,
         None => Form::Plain,
     };
+    if arguments.forever && form == Form::JsonSamples {
+        return Err(Failure::Usage(
+            "--json waits for the end of the text: use --json=characters with --forever".into(),
+        ));
+    }
+    if arguments.forever && plans.len() > 1 {
+        return Err(Failure::Usage("--forever never gets to the second temperature: give one, or --cycle".into()));
+    }
     let prompt = match (arguments.prompt, arguments.prompt_file) {
         (Some(text), _) if text != "-" => Some(Prompt::Text(text)),
         (None, Some(path)) if path != Path::new("-") => Some(Prompt::File(path)),
@@ -108,6 +117,7 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
         separator: arguments.separator,
         shown_seed: is_shown.then_some(seed),
         count: arguments.count,
+        forever: arguments.forever,
         stateful: arguments.stateful,
         form,
     })
@@ -195,6 +205,10 @@ mod tests {
             ("scrimshaw --interactive --prompt -", "standard input"),
             ("scrimshaw --interactive --prompt-file -", "standard input"),
             ("scrimshaw --prompt a --prompt-file b", "cannot be used with"),
+            ("scrimshaw --forever --length 3", "cannot be used with"),
+            ("scrimshaw --forever --count 3", "cannot be used with"),
+            ("scrimshaw --forever --json", "use --json=characters"),
+            ("scrimshaw --forever --temperature 0,1", "--cycle"),
             ("scrimshaw --stop=", "--stop needs a text"),
             (r"scrimshaw --stop \d", r"`\d` is not an escape"),
             (r"scrimshaw --separator \d", r"`\d` is not an escape"),

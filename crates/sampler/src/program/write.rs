@@ -7,15 +7,18 @@ use std::{
 };
 
 use model_card::printable_lines;
-use sampler::{Model, Network, Plan, Sample, Sampler, write_batch};
+use sampler::{End, Model, Network, Plan, Sample, write_batch};
 
 use super::{
     config::{Form, WriteConfig},
     explain,
     failure::Failure,
-    interactive, json,
+    interactive,
+    interrupt::Interrupt,
+    json,
     output::{Output, notice},
     prompt::{self, Resolved},
+    text::Text,
 };
 
 /// The default separator of texts that have several lines: a line of its own.
@@ -56,7 +59,7 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) 
             })?;
             model
         } else {
-            write_one(model, config.form, &plan, &prompt, shown, &mut texts)?
+            write_one(model, config, &plan, &prompt, shown, &mut texts)?
         };
     }
     texts.finish()
@@ -106,58 +109,62 @@ impl Texts<'_> {
     }
 }
 
-/// Writes the only text of a plan. Returns the model.
+/// Writes the only text of a plan; if it is to go on forever, one document after the other. Returns the model.
 fn write_one(
     model: Model,
-    form: Form,
+    config: &WriteConfig,
     plan: &Plan,
     prompt: &str,
     shown: &str,
     texts: &mut Texts<'_>,
 ) -> Result<Model, Failure> {
-    let mut sampler = Sampler::new(model);
-    prompt::begin(&mut sampler, prompt)?;
-    match form {
-        Form::Plain => write_plain(&mut sampler, plan, prompt, shown, texts)?,
-        Form::Interactive => {
-            texts.write(|output| interactive::interact(&mut sampler, plan, prompt, shown, output))?;
+    let interrupt = if config.forever { Interrupt::listen()? } else { Interrupt::default() };
+    let mut text = Text::begin(model, plan, prompt, interrupt)?;
+    for stream in 1.. {
+        write_form(&mut text, config.form, plan, prompt, shown, texts)?;
+        if !config.forever || text.is_interrupted() || text.writer.end() != Some(End::Boundary) {
+            break;
         }
-        // A table ends in an empty line, JSON in a line end.
-        Form::Explained => explain::explain(&mut sampler, plan, prompt, &mut texts.output)?,
-        Form::JsonCharacters => json::characters(&mut sampler, plan, prompt, &mut texts.output)?,
-        Form::JsonSamples => {
-            let sample = write_sample(&mut sampler, plan, prompt)?;
-            json::sample(&mut texts.output, plan, prompt, &sample)?;
-        }
+        text.begin_again(plan, prompt, stream)?;
     }
-    Ok(sampler.into_model())
+    Ok(text.sampler.into_model())
 }
 
-fn write_plain(
-    sampler: &mut Sampler,
+fn write_form(
+    text: &mut Text,
+    form: Form,
     plan: &Plan,
     prompt: &str,
     shown: &str,
     texts: &mut Texts<'_>,
 ) -> Result<(), Failure> {
+    match form {
+        Form::Plain => write_plain(text, shown, texts),
+        Form::Interactive => texts.write(|output| interactive::interact(text, prompt, shown, output)),
+        // A table ends in an empty line, JSON in a line end.
+        Form::Explained => explain::explain(text, &mut texts.output),
+        Form::JsonCharacters => json::characters(text, &mut texts.output),
+        Form::JsonSamples => json::sample(&mut texts.output, plan, prompt, &write_sample(text)?),
+    }
+}
+
+fn write_plain(text: &mut Text, shown: &str, texts: &mut Texts<'_>) -> Result<(), Failure> {
     let shown = texts.shown(shown);
     texts.write(|output| Ok(output.write_all(shown.as_bytes())?))?;
-    let mut writer = prompt::writer(sampler, plan, prompt)?;
-    while writer.end().is_none() {
-        let text = texts.shown(sampler.write(&mut writer)?.text);
-        texts.output.write_all(text.as_bytes())?;
+    while !text.is_over() {
+        let written = texts.shown(text.write()?.text);
+        texts.output.write_all(written.as_bytes())?;
     }
     Ok(())
 }
 
-fn write_sample(sampler: &mut Sampler, plan: &Plan, prompt: &str) -> Result<Sample, Failure> {
-    let mut writer = prompt::writer(sampler, plan, prompt)?;
-    let mut text = String::new();
+fn write_sample(text: &mut Text) -> Result<Sample, Failure> {
+    let mut written = String::new();
     loop {
-        if let Some(end) = writer.end() {
-            return Ok(Sample { index: 0, text, end });
+        if let Some(end) = text.writer.end() {
+            return Ok(Sample { index: 0, text: written, end });
         }
-        text.push_str(sampler.write(&mut writer)?.text);
+        written.push_str(text.write()?.text);
     }
 }
 
