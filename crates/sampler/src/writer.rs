@@ -127,11 +127,16 @@ impl Writer {
             let _ = self.decoding.set_temperature(temperature);
         }
         let token = self.decoding.choose(logits, &mut self.rng) as u32;
-        self.take(vocabulary, token)
+        self.push(vocabulary, token)
     }
 
-    /// Writes a token that the caller chose.
+    /// Writes a token that the caller chose, and counts it for the penalties.
     pub fn take(&mut self, vocabulary: &Vocabulary, token: u32) -> Step<'_> {
+        self.decoding.chosen(token as usize);
+        self.push(vocabulary, token)
+    }
+
+    fn push(&mut self, vocabulary: &Vocabulary, token: u32) -> Step<'_> {
         self.tokens += 1;
         self.text.clear();
         let mut end = None;

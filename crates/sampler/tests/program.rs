@@ -215,6 +215,23 @@ fn a_text_goes_on_until_it_is_interrupted() {
 }
 
 #[test]
+fn a_frequency_penalty_spreads_the_characters() {
+    let model = data("stateful");
+    let write = |arguments: &[&str]| {
+        let words = ["--model", &model, "--temperature", "0", "--length", "200", "--json"];
+        objects(&scrimshaw(&[&words[..], arguments].concat())).remove(0)
+    };
+    // How often the most frequent character is written.
+    let most = |sample: &Value| {
+        let text = sample["text"].as_str().unwrap();
+        text.chars().map(|character| text.matches(character).count()).max().unwrap()
+    };
+    let (free, spread) = (write(&[]), write(&["--frequency-penalty", "2"]));
+    assert!(most(&spread) < 20 && most(&free) > 40, "{} and {}", most(&spread), most(&free));
+    assert_eq!((&spread["frequency_penalty"], &free["frequency_penalty"]), (&2.0.into(), &Value::Null));
+}
+
+#[test]
 fn texts_are_separated() {
     let (stateful, names) = (data("stateful"), data("names"));
     let greedy = format!("the sea {}", expected("stateful", "greedy"));

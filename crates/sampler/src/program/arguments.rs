@@ -123,6 +123,12 @@ pub struct WriteArguments {
     /// Make the last 64 characters less likely: 1 has no effect, 1.2 a little [default: 1]
     #[arg(long, value_name = "X", value_parser = number, allow_negative_numbers = true)]
     pub repetition_penalty: Option<f32>,
+    /// Make characters less likely each time they are written: 0 has no effect, 2 is the most [default: 0]
+    ///
+    /// A logit loses F for each time the text has the character so far, the prompt not counted. Below 0 they become more
+    /// likely. Example: scrimshaw --model model.onnx --frequency-penalty 0.1
+    #[arg(long, value_name = "F", value_parser = number, allow_negative_numbers = true)]
+    pub frequency_penalty: Option<f32>,
     /// Random seed: the same seed writes the same text [default: a new one, shown on stderr]
     ///
     /// With --json the seed is in the object. It makes no difference at temperature 0.

@@ -62,7 +62,6 @@ pub fn interact(text: &mut Text, prompt: &str, shown: &str, output: &mut Output)
             }
             Some(Answer::Pick(number)) => match number.checked_sub(1).and_then(|rank| candidates.token(rank)) {
                 Some(token) => {
-                    writer.remember(token);
                     let step = writer.take(&sampler.card().vocabulary, token);
                     text.push_str(step.text);
                     if step.end.is_none() {

@@ -18,6 +18,8 @@ struct SampleObject<'s> {
     /// The temperature, or the list that is cycled through.
     temperature: Temperature<'s>,
     seed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f32>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +60,7 @@ pub fn sample(output: &mut Output, plan: &Plan, prompt: &str, sample: &Sample) -
         end: sample.end.name(),
         temperature,
         seed: plan.seed,
+        frequency_penalty: plan.options.frequency_penalty,
     })
 }
 

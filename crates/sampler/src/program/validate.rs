@@ -65,6 +65,7 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
             top_p: arguments.top_p,
             min_p: arguments.min_p,
             repetition_penalty: arguments.repetition_penalty,
+            frequency_penalty: arguments.frequency_penalty,
             ..Options::default()
         };
         Decoding::new(options.clone())?;
@@ -193,6 +194,7 @@ mod tests {
             ("scrimshaw --top-p 2", "top-p of 2"),
             ("scrimshaw --top-k 0", "top-k of 0"),
             ("scrimshaw --top-k -1", "give a whole number"),
+            ("scrimshaw --frequency-penalty 3", "frequency penalty of 3"),
             ("scrimshaw --count 0", "--count 0"),
             ("scrimshaw --count -2", "give a whole number"),
             ("scrimshaw --length -5", "give a whole number"),
