@@ -232,6 +232,42 @@ fn a_frequency_penalty_spreads_the_characters() {
 }
 
 #[test]
+fn only_allowed_characters_are_written() {
+    let write = |model: &str, arguments: &[&str]| {
+        let words = ["--model", &data(model), "--temperature", "2", "--seed", "3", "--length", "300", "--json"];
+        scrimshaw(&[&words[..], arguments].concat())
+    };
+    let cases: [(&str, &[&str], &str); 5] = [
+        ("stateful", &["--allow", r"Th \n\u{20ac}"], "th \n"),
+        ("stateful", &["--forbid", r" \n,.E"], "abcdhilmnorstuwy"),
+        ("stateful", &["--allow", "abcd", "--forbid", "bx"], "acd"),
+        ("stateful", &["--allow", "abc", "--count", "2"], "abc"),
+        ("bytes", &["--prompt", "a", "--allow", r"a\n"], "a\n"),
+    ];
+    for (model, arguments, expected) in cases {
+        let arguments: Vec<String> = arguments.iter().map(|word| word.replace(r"\u{20ac}", "\u{20ac}")).collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        for sample in objects(&write(model, &arguments)) {
+            let text = sample["text"].as_str().unwrap();
+            let written: std::collections::BTreeSet<char> = text.chars().collect();
+            assert_eq!(written, expected.chars().collect(), "{arguments:?}");
+        }
+    }
+    assert_eq!(objects(&write("stateful", &["--allow", r"a\n"]))[0]["allow"], "a\n");
+    let refusals: [(&str, &[&str], &str); 4] = [
+        ("stateful", &["--allow", "xq"], "leave no character"),
+        ("stateful", &["--allow", ""], "leave no character"),
+        ("names", &["--allow", "ab", "--forbid", "ba"], "leave no character"),
+        ("bytes", &["--prompt", "a", "--forbid", "\u{e9}"], "only ASCII"),
+    ];
+    for (model, arguments, part) in refusals {
+        let refused = write(model, arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(errors(&refused).contains(part), "{}", errors(&refused));
+    }
+}
+
+#[test]
 fn texts_are_separated() {
     let (stateful, names) = (data("stateful"), data("names"));
     let greedy = format!("the sea {}", expected("stateful", "greedy"));

@@ -153,6 +153,18 @@ pub struct WriteArguments {
     /// \n is a line end, \t a tab and \\ a backslash.
     #[arg(long, value_name = "TEXT", value_parser = unescape, allow_hyphen_values = true)]
     pub stop: Vec<String>,
+    /// Write only these characters; the prompt may have others
+    ///
+    /// \n is a line end, \t a tab and \\ a backslash. Characters that the model does not know make no difference. A model of
+    /// bytes takes only ASCII here. Example: scrimshaw --model model.onnx --allow "abcdefghijklmnopqrstuvwxyz \n"
+    #[arg(long, value_name = "CHARACTERS", value_parser = unescape, allow_hyphen_values = true)]
+    pub allow: Option<String>,
+    /// Write none of these characters
+    ///
+    /// The same escapes as for --allow; with both, what is allowed and not forbidden is written.
+    /// Example: scrimshaw --model model.onnx --forbid "e\n"
+    #[arg(long, value_name = "CHARACTERS", value_parser = unescape, allow_hyphen_values = true)]
+    pub forbid: Option<String>,
     /// Finish the last word, even beyond --length
     #[arg(long)]
     pub words: bool,

@@ -37,6 +37,10 @@ pub struct WriteConfig {
     pub plans: Vec<Plan>,
     /// Stop texts as the user gave them, unescaped.
     pub stops: Vec<String>,
+    /// The only characters to write, unescaped.
+    pub allow: Option<String>,
+    /// Characters not to write, unescaped.
+    pub forbid: Option<String>,
     /// Text between two texts. `None` means the default, which depends on the model.
     pub separator: Option<String>,
     /// The seed to show: one that was drawn and makes a difference.

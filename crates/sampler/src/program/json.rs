@@ -3,7 +3,7 @@
 use sampler::{Plan, Sample};
 use serde::Serialize;
 
-use super::{candidates::Candidates, failure::Failure, output::Output, text::Text};
+use super::{candidates::Candidates, config::WriteConfig, failure::Failure, output::Output, text::Text};
 
 /// Candidates listed for each character.
 const ALTERNATIVES: usize = 5;
@@ -20,6 +20,10 @@ struct SampleObject<'s> {
     seed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     frequency_penalty: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow: Option<&'s str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forbid: Option<&'s str>,
 }
 
 #[derive(Serialize)]
@@ -46,7 +50,13 @@ struct Alternative<'s> {
 }
 
 /// Writes one object for a sample.
-pub fn sample(output: &mut Output, plan: &Plan, prompt: &str, sample: &Sample) -> Result<(), Failure> {
+pub fn sample(
+    output: &mut Output,
+    config: &WriteConfig,
+    plan: &Plan,
+    prompt: &str,
+    sample: &Sample,
+) -> Result<(), Failure> {
     let temperature = if plan.cycle.is_empty() {
         Temperature::Constant(plan.options.temperature)
     } else {
@@ -61,6 +71,8 @@ pub fn sample(output: &mut Output, plan: &Plan, prompt: &str, sample: &Sample) -
         temperature,
         seed: plan.seed,
         frequency_penalty: plan.options.frequency_penalty,
+        allow: config.allow.as_deref(),
+        forbid: config.forbid.as_deref(),
     })
 }
 

@@ -78,6 +78,35 @@ pub fn resolve_stops(model: &Model, stops: &[String]) -> Result<Vec<String>, Fai
     stops.iter().map(resolve).collect()
 }
 
+/// The tokens that are not written: all that `allow` leaves out, and those of `forbid`.
+pub fn resolve_excluded(model: &Model, allow: Option<&str>, forbid: Option<&str>) -> Result<Vec<usize>, Failure> {
+    let vocabulary = &model.card.vocabulary;
+    for (option, characters) in [("--allow", allow), ("--forbid", forbid)] {
+        if vocabulary.unit() == Unit::Byte && characters.is_some_and(|characters| !characters.is_ascii()) {
+            let message = format!(
+                "{option}: this model writes bytes, and several characters share those of one that is not ASCII; \
+                 name only ASCII characters"
+            );
+            return Err(Failure::Usage(message));
+        }
+    }
+    let [allow, forbid] = [allow, forbid].map(|characters| {
+        let characters = model.card.normalisation.apply(characters?).into_owned();
+        Some(characters.chars().map(u32::from).collect::<Vec<_>>())
+    });
+    let is_excluded = |symbol: &u32| {
+        allow.as_ref().is_some_and(|allow| !allow.contains(symbol))
+            || forbid.as_ref().is_some_and(|forbid| forbid.contains(symbol))
+    };
+    let symbols = vocabulary.symbols();
+    if symbols.iter().all(is_excluded) {
+        let message = "--allow and --forbid leave no character that this model writes; `info` shows those it knows";
+        return Err(Failure::Usage(message.into()));
+    }
+    // A symbol's token is its place.
+    Ok((0..symbols.len()).filter(|&token| is_excluded(&symbols[token])).collect())
+}
+
 fn read(mut input: impl Read, name: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let read = input.read_to_end(&mut bytes);

@@ -31,6 +31,7 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) 
         notice(&format!("{skipped} characters of the prompt are unknown to this model and were left out"));
     }
     let stops = prompt::resolve_stops(&model, &config.stops)?;
+    let excluded = prompt::resolve_excluded(&model, config.allow.as_deref(), config.forbid.as_deref())?;
     if let Some(seed) = config.shown_seed {
         notice(&format!("seed {seed}; --seed repeats this text"));
     }
@@ -43,7 +44,8 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) 
         is_terminal: std::io::stdout().is_terminal(),
     };
     for plan in &config.plans {
-        let plan = Plan { stops: stops.clone(), ..plan.clone() };
+        let mut plan = Plan { stops: stops.clone(), ..plan.clone() };
+        plan.options.excluded.clone_from(&excluded);
         if config.plans.len() > 1 && !matches!(config.form, Form::JsonSamples | Form::JsonCharacters) {
             texts.separate()?;
             texts.output.flush()?;
@@ -52,7 +54,7 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) 
         model = if config.count > 1 {
             write_samples(&mut model, &mut helpers, config, &plan, &prompt, |sample| {
                 if config.form == Form::JsonSamples {
-                    return json::sample(&mut texts.output, &plan, &prompt, &sample);
+                    return json::sample(&mut texts.output, config, &plan, &prompt, &sample);
                 }
                 let [shown, text] = [shown, &*sample.text].map(|text| texts.shown(text).into_owned());
                 texts.write(|output| Ok(write!(output, "{shown}{text}")?))
@@ -121,7 +123,7 @@ fn write_one(
     let interrupt = if config.forever { Interrupt::listen()? } else { Interrupt::default() };
     let mut text = Text::begin(model, plan, prompt, interrupt)?;
     for stream in 1.. {
-        write_form(&mut text, config.form, plan, prompt, shown, texts)?;
+        write_form(&mut text, config, plan, prompt, shown, texts)?;
         if !config.forever || text.is_interrupted() || text.writer.end() != Some(End::Boundary) {
             break;
         }
@@ -132,19 +134,19 @@ fn write_one(
 
 fn write_form(
     text: &mut Text,
-    form: Form,
+    config: &WriteConfig,
     plan: &Plan,
     prompt: &str,
     shown: &str,
     texts: &mut Texts<'_>,
 ) -> Result<(), Failure> {
-    match form {
+    match config.form {
         Form::Plain => write_plain(text, shown, texts),
         Form::Interactive => texts.write(|output| interactive::interact(text, prompt, shown, output)),
         // A table ends in an empty line, JSON in a line end.
         Form::Explained => explain::explain(text, &mut texts.output),
         Form::JsonCharacters => json::characters(text, &mut texts.output),
-        Form::JsonSamples => json::sample(&mut texts.output, plan, prompt, &write_sample(text)?),
+        Form::JsonSamples => json::sample(&mut texts.output, config, plan, prompt, &write_sample(text)?),
     }
 }
 
