@@ -148,6 +148,18 @@ impl Decoding {
         self.recent.push_back(token);
     }
 
+    /// What the penalties have counted: the recent tokens, oldest first, and how often each token was chosen.
+    pub fn counted(&self) -> (impl ExactSizeIterator<Item = usize>, &[u32]) {
+        (self.recent.iter().copied(), &self.counts)
+    }
+
+    /// Takes over what another one has [`counted`](Self::counted).
+    pub fn restore(&mut self, recent: impl IntoIterator<Item = usize>, counts: &[u32]) {
+        self.reset();
+        recent.into_iter().for_each(|token| self.remember(token));
+        self.counts.extend_from_slice(counts);
+    }
+
     /// Clears what the penalties have counted.
     pub fn reset(&mut self) {
         self.recent.clear();
@@ -315,6 +327,26 @@ mod tests {
         close(odds(decoding.distribution(&logits)), [1.0, -3.0]); // token 0 has left the window
         decoding.reset();
         close(odds(decoding.distribution(&logits)), [1.0, -2.0]);
+    }
+
+    #[test]
+    fn what_was_counted_can_be_taken_over() {
+        let options = Options {
+            frequency_penalty: Some(1.0),
+            repetition_penalty: Some(2.0),
+            repetition_window: 3,
+            ..Options::default()
+        };
+        let mut decoding = Decoding::new(options.clone()).unwrap();
+        for token in [0, 1, 1, 2, 2] {
+            decoding.chosen(token);
+        }
+        let mut other = Decoding::new(options).unwrap();
+        other.chosen(3);
+        let (recent, counts) = decoding.counted();
+        other.restore(recent, counts);
+        assert_eq!((&other.recent, &other.counts), (&decoding.recent, &vec![1, 2, 2]));
+        assert_eq!(other.distribution(&[0.5; 4]), decoding.distribution(&[0.5; 4]));
     }
 
     #[test]
@@ -490,8 +522,8 @@ mod tests {
             let mut decoding =
                 Decoding::new(Options { frequency_penalty: Some(penalty), ..Options::default() }).unwrap();
             // A prompt does not count.
-            prompt.iter().for_each(|&token| decoding.remember(token));
-            choices.iter().for_each(|&token| decoding.chosen(token));
+            for &token in &prompt { decoding.remember(token); }
+            for &token in &choices { decoding.chosen(token); }
             let count = |token| choices.iter().filter(|&&chosen| chosen == token).count() as f64;
             let weight = |token: usize| (f64::from(logits[token]) - f64::from(penalty) * count(token)).exp();
             let total: f64 = (0..5).map(weight).sum();
