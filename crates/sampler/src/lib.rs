@@ -29,6 +29,7 @@ mod model;
 mod network;
 mod sampler;
 mod score;
+mod state;
 mod writer;
 
 pub mod bundle;
@@ -42,4 +43,5 @@ pub use model::{Model, read_card, read_file};
 pub use network::Network;
 pub use sampler::{Characters, Sampler};
 pub use score::Scorer;
+pub use state::largest_state;
 pub use writer::{End, Plan, Step, Writer};

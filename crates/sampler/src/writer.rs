@@ -20,11 +20,22 @@ pub struct Plan {
     pub stops: Vec<String>,
     /// The random seed. Sample n draws from stream n of it.
     pub seed: u64,
+    /// The sample goes on later, as [`Sampler::save_state`](crate::Sampler::save_state) makes possible: a character whose last
+    /// bytes are missing at the end waits for them and does not become U+FFFD.
+    pub continued: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { options: Options::default(), cycle: Vec::new(), length: 400, words: false, stops: Vec::new(), seed: 0 }
+        Self {
+            options: Options::default(),
+            cycle: Vec::new(),
+            length: 400,
+            words: false,
+            stops: Vec::new(),
+            seed: 0,
+            continued: false,
+        }
     }
 }
 
@@ -79,6 +90,23 @@ pub struct Writer {
     /// The end of the text so far, long enough to find the longest stop text in it.
     tail: String,
     end: Option<End>,
+    continued: bool,
+    /// The token that the sample ends with, which the network has not read.
+    last: Option<u32>,
+}
+
+/// What a sample that goes on later depends on.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub random: [u64; 3],
+    pub tokens: u64,
+    /// Characters beyond the length: invalid bytes can become several at once.
+    pub surplus: u64,
+    pub in_word: bool,
+    pub recent: Vec<u32>,
+    pub counts: Vec<u32>,
+    pub tail: String,
+    pub pending: Vec<u8>,
 }
 
 /// With `words`, a word that goes on for this many characters beyond the length is cut.
@@ -107,7 +135,54 @@ impl Writer {
             stops: plan.stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
             tail: String::new(),
             end: (plan.length == 0).then_some(End::Length),
+            continued: plan.continued,
+            last: None,
         })
+    }
+
+    /// Goes on with a sample. The plan's length is that of what follows.
+    pub(crate) fn resume(plan: &Plan, vocabulary: &Vocabulary, progress: &Progress) -> Result<Self> {
+        let mut writer = Self::new(plan, vocabulary, 0)?;
+        writer.rng = Rng::at(progress.random);
+        writer.decoder = Decoder::resume(&progress.pending);
+        writer.decoding.restore(progress.recent.iter().map(|&token| token as usize), &progress.counts);
+        writer.tokens = progress.tokens as usize;
+        writer.characters = progress.surplus as usize;
+        writer.in_word = progress.in_word;
+        writer.tail.clone_from(&progress.tail);
+        writer.end = (writer.characters >= writer.length).then_some(End::Length);
+        Ok(writer)
+    }
+
+    /// What the rest of the sample depends on; after the end of a document, what the next sample does.
+    pub(crate) fn progress(&self) -> Progress {
+        let [seed, stream, _] = self.rng.position();
+        if self.end == Some(End::Boundary) {
+            return Progress { random: [seed, stream.wrapping_add(1), 0], ..Progress::default() };
+        }
+        let (recent, counts) = self.decoding.counted();
+        Progress {
+            random: self.rng.position(),
+            tokens: self.tokens as u64,
+            surplus: self.characters.saturating_sub(self.length) as u64,
+            in_word: self.in_word,
+            recent: recent.map(|token| token as u32).collect(),
+            counts: counts.to_vec(),
+            // A stop text that was found is not found again.
+            tail: if self.end == Some(End::Stop) { String::new() } else { self.tail.clone() },
+            pending: self.decoder.pending().to_vec(),
+        }
+    }
+
+    /// The token that the sample ended with, once: the network has not read it.
+    pub(crate) fn take_last(&mut self) -> Option<u32> {
+        self.last.take()
+    }
+
+    /// The seed and the number of the sample.
+    pub fn seed(&self) -> (u64, u64) {
+        let [seed, stream, _] = self.rng.position();
+        (seed, stream)
     }
 
     /// Why the sample has ended, if it has: nothing more may be written then.
@@ -147,7 +222,8 @@ impl Writer {
             self.text.push_str(self.decoder.push(vocabulary, token));
         }
         self.end = end.or_else(|| self.count());
-        if self.end.is_some() && vocabulary.unit() == Unit::Byte {
+        self.last = self.end.is_some().then_some(token);
+        if self.end.is_some() && vocabulary.unit() == Unit::Byte && !self.continued {
             self.text.push_str(self.decoder.finish());
         }
         Step { token, text: &self.text, end: self.end }

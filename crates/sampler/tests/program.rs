@@ -268,6 +268,85 @@ fn only_allowed_characters_are_written() {
 }
 
 #[test]
+fn a_text_is_saved_and_goes_on_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("story.state");
+    let state = path.to_str().unwrap();
+    for (model, prompt) in [("stateful", "the sea "), ("window", "abc"), ("bytes", "a")] {
+        let file = data(model);
+        let write = |arguments: &[&str]| {
+            let words = ["--model", &file, "--temperature", "0.7,1.5", "--cycle", "--repetition-penalty", "1.1"];
+            scrimshaw(&[&words[..], arguments].concat())
+        };
+        let saved = |arguments: &[&str]| {
+            let output = write(&[arguments, &["--save-state", state, "--hide-prompt"]].concat());
+            text(&output).strip_suffix('\n').unwrap().to_string()
+        };
+        let whole = saved(&["--prompt", prompt, "--seed", "7", "--length", "1000"]);
+        let first = saved(&["--prompt", prompt, "--seed", "7", "--length", "400"]);
+        let length = (1000 - first.chars().count()).to_string();
+        let output = write(&["--load-state", state, "--length", &length]);
+        assert_eq!(errors(&output), "", "no seed is drawn");
+        let rest = text(&output);
+        // Without --save-state an unfinished character is shown at the end.
+        assert!((first + &rest).starts_with(&whole), "{model}");
+        let json = &objects(&write(&["--load-state", state, "--length", "5", "--json"]))[0];
+        assert_eq!((&json["seed"], &json["prompt"]), (&7.into(), &"".into()));
+        assert!(rest.starts_with(json["text"].as_str().unwrap().trim_end_matches('\u{fffd}')));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_saved_text_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("story.state");
+    let state = path.to_str().unwrap();
+    let (stateful, window) = (data("stateful"), data("window"));
+    text(&scrimshaw(&["--model", &stateful, "--seed", "1", "--save-state", state]));
+    let saved = fs::read(&path).unwrap();
+    let mut newer = saved.clone();
+    newer[8] = 9;
+    let mut damaged = saved.clone();
+    damaged[40] ^= 1;
+    let larger = [saved.clone(), vec![0; 1 << 21]].concat();
+    let cases: [(&str, &[u8], &str); 7] = [
+        (&stateful, b"", "not a saved text"),
+        (&stateful, b"a text of another kind", "not a saved text"),
+        (&stateful, &newer, "version 9"),
+        (&stateful, &damaged, "damaged"),
+        (&stateful, &saved[..100], "damaged"),
+        (&stateful, &larger, "damaged"),
+        (&window, &saved, "another model"),
+    ];
+    for (model, bytes, part) in cases {
+        fs::write(&path, bytes).unwrap();
+        let refused = scrimshaw(&["--model", model, "--load-state", state]);
+        assert_eq!(refused.status.code(), Some(3), "{part}");
+        assert!(errors(&refused).contains(part) && errors(&refused).contains("story.state"), "{}", errors(&refused));
+        assert!(refused.stdout.is_empty());
+    }
+    let missing = scrimshaw(&["--model", &stateful, "--load-state", "no-such-file"]);
+    assert_eq!(missing.status.code(), Some(3));
+    let folder = folder.path().to_str().unwrap();
+    assert_eq!(scrimshaw(&["--model", &stateful, "--save-state", folder]).status.code(), Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_endless_text_is_saved_when_it_is_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("story.state");
+    let state = state.to_str().unwrap();
+    let model = data("stateful");
+    let first = text(&interrupted(&["--model", &model, "--seed", "7", "--hide-prompt", "--save-state", state]));
+    let first = first.strip_suffix('\n').unwrap();
+    let rest = text(&scrimshaw(&["--model", &model, "--load-state", state, "--length", "50"]));
+    let length = (first.len() + 50).to_string();
+    let whole = scrimshaw(&["--model", &model, "--seed", "7", "--hide-prompt", "--length", &length]);
+    assert_eq!(format!("{first}{rest}"), text(&whole));
+}
+
+#[test]
 fn texts_are_separated() {
     let (stateful, names) = (data("stateful"), data("names"));
     let greedy = format!("the sea {}", expected("stateful", "greedy"));

@@ -96,6 +96,18 @@ pub struct WriteArguments {
     /// Example: scrimshaw --model model.onnx --forever | tee story.txt
     #[arg(long, conflicts_with_all = ["length", "count", "interactive"])]
     pub forever: bool,
+    /// Save where the text ends in this file, to go on later with --load-state
+    ///
+    /// Works with --forever, too. A text that ended with a document goes on with the next one. Example:
+    /// scrimshaw --model model.onnx --length 400 --save-state story.state
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "words"])]
+    pub save_state: Option<PathBuf>,
+    /// Go on with a text that --save-state saved, as if it had not been interrupted
+    ///
+    /// Give the same model and the same options; --length is that of what follows. Example:
+    /// scrimshaw --model model.onnx --length 600 --load-state story.state --save-state story.state
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "prompt_file", "seed", "count"])]
+    pub load_state: Option<PathBuf>,
     /// Sampling temperature: below 1 is more predictable, above 1 more random
     ///
     /// 0 always takes the most likely character. A list such as 0.2,0.5,1 writes one text for each.

@@ -49,6 +49,10 @@ pub struct WriteConfig {
     pub count: usize,
     /// Write until Ctrl-C. The length in the plan is then the largest number.
     pub forever: bool,
+    /// Where to save the text, to go on later.
+    pub save_state: Option<PathBuf>,
+    /// The saved text to go on with.
+    pub load_state: Option<PathBuf>,
     pub stateful: bool,
     pub form: Form,
 }

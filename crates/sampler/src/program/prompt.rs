@@ -42,6 +42,7 @@ pub fn resolve(model: &Model, prompt: Option<&Prompt>, skip_unknown: bool) -> Re
 }
 
 /// A prompt as the model reads it.
+#[derive(Default)]
 pub struct Resolved {
     pub text: String,
     /// Number of characters that were left out.

@@ -12,6 +12,11 @@ pub struct Text {
 }
 
 impl Text {
+    /// Goes on with what `sampler` has read and `writer` has written.
+    pub fn resume(sampler: Sampler, writer: Writer, interrupt: Interrupt) -> Self {
+        Self { sampler, writer, interrupt }
+    }
+
     /// Begins sample 0 with the prompt.
     pub fn begin(model: Model, plan: &Plan, prompt: &str, interrupt: Interrupt) -> Result<Self> {
         let mut sampler = Sampler::new(model);
@@ -19,9 +24,11 @@ impl Text {
         Ok(Self { sampler, writer, interrupt })
     }
 
-    /// Begins another sample with the prompt.
-    pub fn begin_again(&mut self, plan: &Plan, prompt: &str, stream: u64) -> Result<()> {
-        self.writer = begin(&mut self.sampler, plan, prompt, stream)?;
+    /// Begins the next sample with the prompt.
+    pub fn begin_next(&mut self, plan: &Plan, prompt: &str) -> Result<()> {
+        let (seed, stream) = self.writer.seed();
+        let plan = Plan { seed, ..plan.clone() };
+        self.writer = begin(&mut self.sampler, &plan, prompt, stream + 1)?;
         Ok(())
     }
 

@@ -70,7 +70,15 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
         };
         Decoding::new(options.clone())?;
         let length = if arguments.forever { usize::MAX } else { arguments.length };
-        Ok(Plan { options, cycle, length, words: arguments.words, stops: Vec::new(), seed })
+        Ok(Plan {
+            options,
+            cycle,
+            length,
+            words: arguments.words,
+            seed,
+            continued: arguments.save_state.is_some(),
+            ..Plan::default()
+        })
     };
     let plans = arguments
         .temperature
@@ -97,6 +105,12 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
     if arguments.forever && plans.len() > 1 {
         return Err(Failure::Usage("--forever never gets to the second temperature: give one, or --cycle".into()));
     }
+    if (arguments.save_state.is_some() || arguments.load_state.is_some()) && plans.len() > 1 {
+        return Err(Failure::Usage("a saved text is a single one: give one temperature, or --cycle".into()));
+    }
+    if let Some(path) = &arguments.save_state {
+        check_folder(path)?;
+    }
     let prompt = match (arguments.prompt, arguments.prompt_file) {
         (Some(text), _) if text != "-" => Some(Prompt::Text(text)),
         (None, Some(path)) if path != Path::new("-") => Some(Prompt::File(path)),
@@ -108,7 +122,8 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
             "--interactive reads your choices from standard input: give the prompt itself".into(),
         ));
     }
-    let is_shown = arguments.seed.is_none() && is_random && form != Form::JsonSamples;
+    let is_drawn = arguments.seed.is_none() && arguments.load_state.is_none();
+    let is_shown = is_drawn && is_random && form != Form::JsonSamples;
     Ok(WriteConfig {
         prompt,
         skip_unknown: arguments.skip_unknown,
@@ -121,9 +136,20 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
         shown_seed: is_shown.then_some(seed),
         count: arguments.count,
         forever: arguments.forever,
+        save_state: arguments.save_state,
+        load_state: arguments.load_state,
         stateful: arguments.stateful,
         form,
     })
+}
+
+/// Refuses a file that cannot be written before anything else is.
+fn check_folder(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() || !folder.is_dir() {
+        return Err(Failure::Usage(format!("--save-state {}: name a file in a folder that exists", path.display())));
+    }
+    Ok(())
 }
 
 fn validate_score(arguments: ScoreArguments) -> Result<ScoreConfig, Failure> {
@@ -213,6 +239,12 @@ mod tests {
             ("scrimshaw --forever --count 3", "cannot be used with"),
             ("scrimshaw --forever --json", "use --json=characters"),
             ("scrimshaw --forever --temperature 0,1", "--cycle"),
+            ("scrimshaw --save-state no-such-folder/state", "folder that exists"),
+            ("scrimshaw --save-state state --temperature 0,1", "--cycle"),
+            ("scrimshaw --save-state state --count 2", "cannot be used with"),
+            ("scrimshaw --save-state state --words", "cannot be used with"),
+            ("scrimshaw --load-state state --prompt a", "cannot be used with"),
+            ("scrimshaw --load-state state --seed 1", "cannot be used with"),
             ("scrimshaw --stop=", "--stop needs a text"),
             (r"scrimshaw --stop \d", r"`\d` is not an escape"),
             (r"scrimshaw --allow \d", r"`\d` is not an escape"),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use model_card::printable_lines;
-use sampler::{End, Model, Network, Plan, Sample, write_batch};
+use sampler::{End, Model, Network, Plan, Sample, Sampler, weights_checksum, write_batch};
 
 use super::{
     config::{Form, WriteConfig},
@@ -18,6 +18,7 @@ use super::{
     json,
     output::{Output, notice},
     prompt::{self, Resolved},
+    state,
     text::Text,
 };
 
@@ -25,8 +26,12 @@ use super::{
 const SEPARATOR: &str = "\n-----\n";
 
 /// Writes one text, or several, for each temperature.
-pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) -> Result<(), Failure> {
-    let Resolved { text: prompt, skipped } = prompt::resolve(&model, config.prompt.as_ref(), config.skip_unknown)?;
+pub fn write(mut model: Model, mut helpers: Vec<Network>, bytes: &[u8], config: &WriteConfig) -> Result<(), Failure> {
+    // A saved text has its prompt behind it.
+    let Resolved { text: prompt, skipped } = match config.load_state {
+        Some(_) => Resolved::default(),
+        None => prompt::resolve(&model, config.prompt.as_ref(), config.skip_unknown)?,
+    };
     if skipped > 0 {
         notice(&format!("{skipped} characters of the prompt are unknown to this model and were left out"));
     }
@@ -61,7 +66,7 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) 
             })?;
             model
         } else {
-            write_one(model, config, &plan, &prompt, shown, &mut texts)?
+            write_one(model, bytes, config, &plan, &prompt, shown, &mut texts)?
         };
     }
     texts.finish()
@@ -114,6 +119,7 @@ impl Texts<'_> {
 /// Writes the only text of a plan; if it is to go on forever, one document after the other. Returns the model.
 fn write_one(
     model: Model,
+    bytes: &[u8],
     config: &WriteConfig,
     plan: &Plan,
     prompt: &str,
@@ -121,13 +127,26 @@ fn write_one(
     texts: &mut Texts<'_>,
 ) -> Result<Model, Failure> {
     let interrupt = if config.forever { Interrupt::listen()? } else { Interrupt::default() };
-    let mut text = Text::begin(model, plan, prompt, interrupt)?;
-    for stream in 1.. {
+    let is_saved = config.save_state.is_some() || config.load_state.is_some();
+    let weights = if is_saved { weights_checksum(bytes)? } else { String::new() };
+    let mut text = match &config.load_state {
+        Some(path) => {
+            let mut sampler = Sampler::new(model);
+            let writer = state::load(path, &mut sampler, plan, &weights)?;
+            Text::resume(sampler, writer, interrupt)
+        }
+        None => Text::begin(model, plan, prompt, interrupt)?,
+    };
+    loop {
         write_form(&mut text, config, plan, prompt, shown, texts)?;
         if !config.forever || text.is_interrupted() || text.writer.end() != Some(End::Boundary) {
             break;
         }
-        text.begin_again(plan, prompt, stream)?;
+        text.begin_next(plan, prompt)?;
+    }
+    if let Some(path) = &config.save_state {
+        texts.output.flush()?;
+        state::save(path, &mut text, &weights)?;
     }
     Ok(text.sampler.into_model())
 }
@@ -146,7 +165,12 @@ fn write_form(
         // A table ends in an empty line, JSON in a line end.
         Form::Explained => explain::explain(text, &mut texts.output),
         Form::JsonCharacters => json::characters(text, &mut texts.output),
-        Form::JsonSamples => json::sample(&mut texts.output, config, plan, prompt, &write_sample(text)?),
+        Form::JsonSamples => {
+            let sample = write_sample(text)?;
+            // A text that was loaded has its own seed.
+            let plan = Plan { seed: text.writer.seed().0, ..plan.clone() };
+            json::sample(&mut texts.output, config, &plan, prompt, &sample)
+        }
     }
 }
 
