@@ -15,6 +15,7 @@
 //! | list of `u32` | how often each token was chosen, for the frequency penalty |
 //! | list of `u8` | the end of the text, for stop texts |
 //! | list of `u8` | bytes of a character that is not complete |
+//! | list of `u32` | the last tokens, where a known text is not to be quoted |
 //! | list of `u32` | the window, if the model reads windows |
 //! | list of `f32` | otherwise the state (2, L, H) |
 //! | list of `f32` | and the logits (V) after it |
@@ -51,7 +52,7 @@ impl Sampler {
             (_, None) => {}
         }
         let Reading { window, state, logits } = self.reading()?;
-        let Progress { random, tokens, surplus, in_word, recent, counts, tail, pending } = writer.progress();
+        let Progress { random, tokens, surplus, in_word, recent, counts, tail, pending, run } = writer.progress();
         let mut bytes = MAGIC.to_vec();
         bytes.extend(VERSION.to_le_bytes());
         for number in [&[model(self.card(), weights)][..], &random, &[tokens, surplus]].concat() {
@@ -62,6 +63,7 @@ impl Sampler {
         put(&mut bytes, counts, u32::to_le_bytes);
         put(&mut bytes, tail.into_bytes(), u8::to_le_bytes);
         put(&mut bytes, pending, u8::to_le_bytes);
+        put(&mut bytes, run, u32::to_le_bytes);
         put(&mut bytes, window, u32::to_le_bytes);
         put(&mut bytes, state, f32::to_le_bytes);
         put(&mut bytes, logits, f32::to_le_bytes);
@@ -149,13 +151,14 @@ impl Parts<'_> {
             counts: self.list(u32::from_le_bytes, |count| count <= size.vocabulary)?,
             tail: String::from_utf8(self.list(u8::from_le_bytes, |_| true)?).map_err(|_| Error::StateDamaged)?,
             pending: self.list(u8::from_le_bytes, |count| count < 4)?,
+            run: self.list(u32::from_le_bytes, |_| true)?,
         };
         let reading = Reading {
             window: self.list(u32::from_le_bytes, |count| count <= longest && (count > 0) == (longest > 0))?,
             state: self.list(f32::from_le_bytes, |count| count == state)?,
             logits: self.list(f32::from_le_bytes, |count| count == logits)?,
         };
-        let mut tokens = reading.window.iter().chain(&progress.recent);
+        let mut tokens = reading.window.iter().chain(&progress.recent).chain(&progress.run);
         if !self.0.is_empty() || tokens.any(|&token| token as usize >= size.vocabulary) {
             return Err(Error::StateDamaged);
         }

@@ -1,9 +1,11 @@
 //! Writes one sample token by token: how a token is chosen, and where the sample ends.
 
+use std::sync::Arc;
+
 use decoding::{Decoding, Options, Rng};
 use model_card::{Decoder, Unit, Vocabulary};
 
-use crate::Result;
+use crate::{KnownText, Result};
 
 /// How samples are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,9 @@ pub struct Plan {
     /// The sample goes on later, as [`Sampler::save_state`](crate::Sampler::save_state) makes possible: a character whose last
     /// bytes are missing at the end waits for them and does not become U+FFFD.
     pub continued: bool,
+    /// A text that is not quoted: its runs of [`length`](KnownText::length) tokens are not written, nor completed after
+    /// tokens of the prompt. Where every token would complete one, the sample ends.
+    pub known: Option<Arc<KnownText>>,
 }
 
 impl Default for Plan {
@@ -35,6 +40,7 @@ impl Default for Plan {
             stops: Vec::new(),
             seed: 0,
             continued: false,
+            known: None,
         }
     }
 }
@@ -48,6 +54,8 @@ pub enum End {
     Boundary,
     /// It ends in a stop text.
     Stop,
+    /// Every token would have completed a quotation of [`Plan::known`].
+    Novel,
 }
 
 impl End {
@@ -57,6 +65,7 @@ impl End {
             Self::Length => "length",
             Self::Boundary => "boundary",
             Self::Stop => "stop",
+            Self::Novel => "novel",
         }
     }
 }
@@ -93,6 +102,11 @@ pub struct Writer {
     continued: bool,
     /// The token that the sample ends with, which the network has not read.
     last: Option<u32>,
+    known: Option<Arc<KnownText>>,
+    /// The last tokens of the text, if there is a known text.
+    run: Vec<u32>,
+    /// Logits without the tokens that would complete a quotation.
+    logits: Vec<f32>,
 }
 
 /// What a sample that goes on later depends on.
@@ -107,6 +121,8 @@ pub(crate) struct Progress {
     pub counts: Vec<u32>,
     pub tail: String,
     pub pending: Vec<u8>,
+    /// The last tokens, where a known text is not to be quoted.
+    pub run: Vec<u32>,
 }
 
 /// With `words`, a word that goes on for this many characters beyond the length is cut.
@@ -137,6 +153,9 @@ impl Writer {
             end: (plan.length == 0).then_some(End::Length),
             continued: plan.continued,
             last: None,
+            known: plan.known.clone(),
+            run: Vec::new(),
+            logits: Vec::new(),
         })
     }
 
@@ -150,6 +169,7 @@ impl Writer {
         writer.characters = progress.surplus as usize;
         writer.in_word = progress.in_word;
         writer.tail.clone_from(&progress.tail);
+        writer.run.clone_from(&progress.run);
         writer.end = (writer.characters >= writer.length).then_some(End::Length);
         Ok(writer)
     }
@@ -171,6 +191,7 @@ impl Writer {
             // A stop text that was found is not found again.
             tail: if self.end == Some(End::Stop) { String::new() } else { self.tail.clone() },
             pending: self.decoder.pending().to_vec(),
+            run: self.known.as_ref().map_or(&[][..], |known| last(&self.run, known.length() - 1)).to_vec(),
         }
     }
 
@@ -190,8 +211,9 @@ impl Writer {
         self.end
     }
 
-    /// Counts a token that was not written here, such as one of the prompt, for the repetition penalty.
+    /// Counts a token that was not written here, such as one of the prompt, for the repetition penalty and the known text.
     pub fn remember(&mut self, token: u32) {
+        self.lengthen(token);
         self.decoding.remember(token as usize);
     }
 
@@ -201,8 +223,44 @@ impl Writer {
             // Cannot fail: `new` has tried each of them.
             let _ = self.decoding.set_temperature(temperature);
         }
-        let token = self.decoding.choose(logits, &mut self.rng) as u32;
+        let Some(token) = self.choose(logits) else {
+            self.text.clear();
+            if !self.continued {
+                self.text.push_str(self.decoder.finish());
+            }
+            self.end = Some(End::Novel);
+            return Step { token: 0, text: &self.text, end: self.end };
+        };
         self.push(vocabulary, token)
+    }
+
+    /// Chooses a token that completes no quotation. `None` if there is none.
+    fn choose(&mut self, logits: &[f32]) -> Option<u32> {
+        let mut completions = self.known.iter().flat_map(|known| known.completions(&self.run)).peekable();
+        if completions.peek().is_none() {
+            return Some(self.decoding.choose(logits, &mut self.rng) as u32);
+        }
+        self.logits.clear();
+        self.logits.extend_from_slice(logits);
+        for token in completions {
+            if let Some(logit) = self.logits.get_mut(token as usize) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        let excluded = &self.decoding.options().excluded;
+        let mut left = (0..).zip(&self.logits).filter(|&(_, &logit)| logit > f32::NEG_INFINITY);
+        left.any(|(token, _)| !excluded.contains(&token))
+            .then(|| self.decoding.choose(&self.logits, &mut self.rng) as u32)
+    }
+
+    /// Adds a token to the run that a known text is searched for.
+    fn lengthen(&mut self, token: u32) {
+        let Some(known) = &self.known else { return };
+        let length = known.length();
+        if self.run.len() >= 8 * length {
+            self.run.drain(..self.run.len() - length);
+        }
+        self.run.push(token);
     }
 
     /// Writes a token that the caller chose, and counts it for the penalties.
@@ -212,6 +270,7 @@ impl Writer {
     }
 
     fn push(&mut self, vocabulary: &Vocabulary, token: u32) -> Step<'_> {
+        self.lengthen(token);
         self.tokens += 1;
         self.text.clear();
         let mut end = None;
@@ -258,6 +317,11 @@ impl Writer {
         }
         self.stops.iter().any(|stop| self.tail.ends_with(stop))
     }
+}
+
+/// The last items, at most so many.
+fn last(items: &[u32], count: usize) -> &[u32] {
+    &items[items.len().saturating_sub(count)..]
 }
 
 #[cfg(test)]

@@ -347,6 +347,44 @@ fn an_endless_text_is_saved_when_it_is_interrupted() {
 }
 
 #[test]
+fn a_known_text_is_not_quoted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("known.txt");
+    let known = path.to_str().unwrap();
+    for (model, prompt) in [("stateful", "the sea "), ("window", "abc"), ("bytes", "a")] {
+        let file = data(model);
+        let write = |arguments: &[&str]| {
+            let words = ["--model", &file, "--prompt", prompt, "--seed", "7", "--length", "300", "--json"];
+            objects(&scrimshaw(&[&words[..], arguments].concat()))
+        };
+        let whole = |sample: &Value| format!("{prompt}{}", sample["text"].as_str().unwrap());
+        for arguments in [&["--temperature", "0"][..], &["--temperature", "1", "--count", "3"]] {
+            let free = write(arguments);
+            let text: String = free.iter().map(whole).collect();
+            // Without characters that were cut in two, which are not those that the model wrote.
+            let text = text.replace('\u{fffd}', "");
+            fs::write(&path, &text).unwrap();
+            let novel = write(&[arguments, &["--novel", known, "--novel-length", "5"]].concat());
+            for (free, novel) in free.iter().zip(&novel) {
+                assert_ne!(free["text"], novel["text"]);
+                assert_eq!((&novel["novel_length"], &free["novel_length"]), (&5.into(), &Value::Null));
+                let novel = whole(novel).into_bytes();
+                assert!(novel.len() > 50, "{model}");
+                // What is in the prompt is there.
+                for run in novel.windows(5).skip(prompt.len().saturating_sub(4)) {
+                    assert!(!text.as_bytes().windows(5).any(|quotation| quotation == run), "{model}: {run:?}");
+                }
+            }
+        }
+    }
+    // Nothing but quotations is left.
+    fs::write(&path, "AAAaaa").unwrap();
+    let words = ["--model", &data("stateful"), "--novel", known, "--novel-length", "4", "--allow", "a", "--json"];
+    let sample = &objects(&scrimshaw(&words))[0];
+    assert_eq!((&sample["text"], &sample["end"]), (&"aaa".into(), &"novel".into()));
+}
+
+#[test]
 fn texts_are_separated() {
     let (stateful, names) = (data("stateful"), data("names"));
     let greedy = format!("the sea {}", expected("stateful", "greedy"));

@@ -1,8 +1,10 @@
 //! A text that is saved and goes on later is the text that was not interrupted.
 
+use std::sync::Arc;
+
 use decoding::Options;
 use model_card::Unit;
-use sampler::{End, Engine, Error, Model, Plan, Sampler, Writer, largest_state, weights_checksum};
+use sampler::{End, Engine, Error, KnownText, Model, Plan, Sampler, Writer, largest_state, weights_checksum};
 use xxhash_rust::xxh3::xxh3_64;
 
 const MODELS: [(&str, &str); 4] = [("stateful", "the sea "), ("window", "abcdefgh"), ("window", "ab"), ("bytes", "a")];
@@ -106,6 +108,21 @@ fn a_stop_text_that_was_begun_is_found_and_one_that_was_found_is_over() {
     let state = text.save_state(&mut writer, &weights("stateful")).unwrap();
     let mut writer = text.load_state(&state, &plan(1000 - place), &weights("stateful")).unwrap();
     assert_eq!(write(&mut text, &mut writer), whole[place..]);
+}
+
+#[test]
+fn a_text_that_must_not_be_quoted_is_remembered() {
+    let quoted = saved("stateful", "the ", &plan(300)).0;
+    let known = sampler("stateful").card().vocabulary.encode(&quoted).unwrap();
+    let known = Some(Arc::new(KnownText::new(known, 4).unwrap()));
+    let novel = |length| Plan { known: known.clone(), ..plan(length) };
+    let whole = saved("stateful", "the ", &novel(200)).0;
+    for first in 20..60 {
+        let (text, state) = saved("stateful", "the ", &novel(first));
+        let mut sampler = sampler("stateful");
+        let mut writer = sampler.load_state(&state, &novel(200 - first), &weights("stateful")).unwrap();
+        assert_eq!(text + &write(&mut sampler, &mut writer), whole, "{first}");
+    }
 }
 
 #[test]

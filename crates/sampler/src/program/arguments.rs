@@ -93,19 +93,22 @@ pub struct WriteArguments {
     /// Write until Ctrl-C; when a document ends, begin the next one
     ///
     /// What was written until then is complete, and the exit code is 0. A --stop text ends it as well.
+    ///
     /// Example: scrimshaw --model model.onnx --forever | tee story.txt
     #[arg(long, conflicts_with_all = ["length", "count", "interactive"])]
     pub forever: bool,
     /// Save where the text ends in this file, to go on later with --load-state
     ///
-    /// Works with --forever, too. A text that ended with a document goes on with the next one. Example:
-    /// scrimshaw --model model.onnx --length 400 --save-state story.state
+    /// Works with --forever, too. A text that ended with a document goes on with the next one.
+    ///
+    /// Example: scrimshaw --model model.onnx --length 400 --save-state story.state
     #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "words"])]
     pub save_state: Option<PathBuf>,
     /// Go on with a text that --save-state saved, as if it had not been interrupted
     ///
-    /// Give the same model and the same options; --length is that of what follows. Example:
-    /// scrimshaw --model model.onnx --length 600 --load-state story.state --save-state story.state
+    /// Give the same model and the same options; --length is that of what follows.
+    ///
+    /// Example: scrimshaw --model model.onnx --length 600 --load-state story.state --save-state story.state
     #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "prompt_file", "seed", "count"])]
     pub load_state: Option<PathBuf>,
     /// Sampling temperature: below 1 is more predictable, above 1 more random
@@ -137,8 +140,10 @@ pub struct WriteArguments {
     pub repetition_penalty: Option<f32>,
     /// Make characters less likely each time they are written: 0 has no effect, 2 is the most [default: 0]
     ///
-    /// A logit loses F for each time the text has the character so far, the prompt not counted. Below 0 they become more
-    /// likely. Example: scrimshaw --model model.onnx --frequency-penalty 0.1
+    /// A logit loses F for each time the text has the character so far, the prompt not counted. Below 0, characters become
+    /// more likely.
+    ///
+    /// Example: scrimshaw --model model.onnx --frequency-penalty 0.1
     #[arg(long, value_name = "F", value_parser = number, allow_negative_numbers = true)]
     pub frequency_penalty: Option<f32>,
     /// Random seed: the same seed writes the same text [default: a new one, shown on stderr]
@@ -167,16 +172,37 @@ pub struct WriteArguments {
     pub stop: Vec<String>,
     /// Write only these characters; the prompt may have others
     ///
-    /// \n is a line end, \t a tab and \\ a backslash. Characters that the model does not know make no difference. A model of
-    /// bytes takes only ASCII here. Example: scrimshaw --model model.onnx --allow "abcdefghijklmnopqrstuvwxyz \n"
+    /// \n is a line end, \t a tab and \\ a backslash. Characters that the model does not know make no difference.
+    /// A model of bytes takes only ASCII here.
+    ///
+    /// Example: scrimshaw --model model.onnx --allow "abcdefghijklmnopqrstuvwxyz \n"
     #[arg(long, value_name = "CHARACTERS", value_parser = unescape, allow_hyphen_values = true)]
     pub allow: Option<String>,
     /// Write none of these characters
     ///
     /// The same escapes as for --allow; with both, what is allowed and not forbidden is written.
+    ///
     /// Example: scrimshaw --model model.onnx --forbid "e\n"
     #[arg(long, value_name = "CHARACTERS", value_parser = unescape, allow_hyphen_values = true)]
     pub forbid: Option<String>,
+    /// Never quote this text: write no --novel-length characters in a row that stand in it, counting from the prompt on
+    ///
+    /// Name the training text to see nothing copied from it. The text ends where every character would complete a
+    /// quotation.
+    ///
+    /// Example: scrimshaw --model model.onnx --novel shakespeare.txt --novel-length 12
+    #[arg(long, value_name = "FILE")]
+    pub novel: Option<PathBuf>,
+    /// Characters in a row (of a model of bytes, bytes) that --novel does not write
+    #[arg(
+        long,
+        default_value = "20",
+        value_name = "N",
+        value_parser = whole_number::<usize>,
+        allow_negative_numbers = true,
+        requires = "novel"
+    )]
+    pub novel_length: usize,
     /// Finish the last word, even beyond --length
     #[arg(long)]
     pub words: bool,
@@ -312,10 +338,15 @@ mod tests {
             ("count", "[default: 1]"),
             ("seed", "[default: a new one"),
             ("threads", "[default: all cores]"),
+            ("novel-length", "[default: 20]"),
+            ("frequency-penalty", "[default: 0]"),
             ("separator", r"[default: \n-----\n"),
         ];
         for (name, part) in cases {
             assert!(option(name).contains(part), "{name} should say {part:?}: {help}");
+        }
+        for name in ["prompt-file", "save-state", "load-state", "frequency-penalty", "allow", "forbid", "novel"] {
+            assert!(option(name).contains("Example: ") && option(name).contains("scrimshaw --model"), "{name}: {help}");
         }
         assert!(help.contains("Examples:\n  scrimshaw --model"), "{help}");
     }

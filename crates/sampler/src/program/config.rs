@@ -41,6 +41,8 @@ pub struct WriteConfig {
     pub allow: Option<String>,
     /// Characters not to write, unescaped.
     pub forbid: Option<String>,
+    /// A text not to quote, and how many characters of it are a quotation.
+    pub novel: Option<(PathBuf, usize)>,
     /// Text between two texts. `None` means the default, which depends on the model.
     pub separator: Option<String>,
     /// The seed to show: one that was drawn and makes a difference.

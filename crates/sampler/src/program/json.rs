@@ -24,6 +24,10 @@ struct SampleObject<'s> {
     allow: Option<&'s str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     forbid: Option<&'s str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    novel: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    novel_length: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -73,6 +77,8 @@ pub fn sample(
         frequency_penalty: plan.options.frequency_penalty,
         allow: config.allow.as_deref(),
         forbid: config.forbid.as_deref(),
+        novel: config.novel.as_ref().map(|(path, _)| path.display().to_string()),
+        novel_length: config.novel.as_ref().map(|&(_, length)| length),
     })
 }
 

@@ -2,13 +2,18 @@
 
 use std::{
     fs::File,
-    io::{ErrorKind, Read},
+    io::{self, ErrorKind, Read},
+    path::PathBuf,
+    sync::Arc,
 };
 
 use model_card::{Unit, Vocabulary};
-use sampler::{Model, check_memory};
+use sampler::{KnownText, Model, check_memory};
 
-use super::{config::Prompt, escapes, failure::Failure};
+use super::{config::Prompt, escapes, failure::Failure, output::notice};
+
+/// Tokens of a text whose sorting takes seconds.
+const SLOW: usize = 4 << 20;
 
 /// The normalised prompt: from the arguments, a file, standard input or the card. With `skip_unknown`, characters that the
 /// model does not know are left out and counted.
@@ -18,10 +23,9 @@ pub fn resolve(model: &Model, prompt: Option<&Prompt>, skip_unknown: bool) -> Re
         Some(Prompt::File(path)) => {
             let name = path.display().to_string();
             let file = File::open(path);
-            let file = file.map_err(|error| Failure::Input(format!("cannot read the prompt from {name}: {error}")))?;
-            read(file, &name)?
+            read(file, &format!("the prompt from {name}"))?
         }
-        Some(Prompt::StandardInput) => read(std::io::stdin().lock(), "standard input")?,
+        Some(Prompt::StandardInput) => read(Ok(io::stdin().lock()), "the prompt from standard input")?,
         // A model of documents starts a new one.
         None if model.card.vocabulary.boundary().is_some() => String::new(),
         None => model.card.seed_text.clone(),
@@ -108,17 +112,39 @@ pub fn resolve_excluded(model: &Model, allow: Option<&str>, forbid: Option<&str>
     Ok((0..symbols.len()).filter(|&token| is_excluded(&symbols[token])).collect())
 }
 
-fn read(mut input: impl Read, name: &str) -> Result<String, Failure> {
+/// A text that is not to be quoted, and is sorted for that.
+pub fn resolve_known(model: &Model, novel: Option<&(PathBuf, usize)>) -> Result<Option<Arc<KnownText>>, Failure> {
+    let Some((path, length)) = novel else { return Ok(None) };
+    let text = read(File::open(path), &path.display().to_string())?;
+    check_memory(text.len().saturating_mul(8))?;
+    let text = model.card.normalisation.apply(&text);
+    let vocabulary = &model.card.vocabulary;
+    // What the model does not write is a token outside of its vocabulary.
+    let token = |symbol| vocabulary.symbols().binary_search(&symbol).map_or(u32::MAX, |token| token as u32);
+    let tokens: Vec<u32> = match vocabulary.unit() {
+        Unit::Char => text.chars().map(|character| token(character.into())).collect(),
+        Unit::Byte => text.bytes().map(|byte| token(byte.into())).collect(),
+    };
+    if tokens.len() > KnownText::MOST_TOKENS {
+        return Err(Failure::Input(format!("{} is too long for --novel; name a part of it", path.display())));
+    }
+    if tokens.len() > SLOW {
+        notice(&format!("sorting {} for --novel", model_card::printable(&path.display().to_string())));
+    }
+    Ok(Some(Arc::new(KnownText::new(tokens, *length)?)))
+}
+
+fn read(input: io::Result<impl Read>, name: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    let read = input.read_to_end(&mut bytes);
+    let read = input.and_then(|mut input| input.read_to_end(&mut bytes));
     read.map_err(|error| match error.kind() {
         ErrorKind::OutOfMemory => {
-            sampler::Error::Memory("the prompt is larger than the memory that there is".into()).into()
+            sampler::Error::Memory(format!("{name} is larger than the memory that there is")).into()
         }
-        _ => Failure::Input(format!("cannot read the prompt from {name}: {error}")),
+        _ => Failure::Input(format!("cannot read {name}: {error}")),
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
-        Failure::Input(format!("the prompt from {name} is not UTF-8 at byte {place}"))
+        Failure::Input(format!("{name} is not UTF-8 at byte {place}"))
     })
 }

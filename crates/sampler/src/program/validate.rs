@@ -18,6 +18,9 @@ use super::{
 /// The most threads: each holds buffers of its own.
 const MAX_THREADS: usize = 1024;
 
+/// The most characters that --novel compares: a saved text has room for them.
+const LONGEST_QUOTATION: usize = 1000;
+
 /// Checks what clap does not check.
 pub fn validate(arguments: Arguments) -> Result<Command, Failure> {
     let backend = backend(&arguments);
@@ -108,6 +111,10 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
     if (arguments.save_state.is_some() || arguments.load_state.is_some()) && plans.len() > 1 {
         return Err(Failure::Usage("a saved text is a single one: give one temperature, or --cycle".into()));
     }
+    if !(2..=LONGEST_QUOTATION).contains(&arguments.novel_length) {
+        let length = arguments.novel_length;
+        return Err(Failure::Usage(format!("--novel-length {length}: give 2 to {LONGEST_QUOTATION}")));
+    }
     if let Some(path) = &arguments.save_state {
         check_folder(path)?;
     }
@@ -132,6 +139,7 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
         stops: arguments.stop,
         allow: arguments.allow,
         forbid: arguments.forbid,
+        novel: arguments.novel.map(|path| (path, arguments.novel_length)),
         separator: arguments.separator,
         shown_seed: is_shown.then_some(seed),
         count: arguments.count,
@@ -245,6 +253,8 @@ mod tests {
             ("scrimshaw --save-state state --words", "cannot be used with"),
             ("scrimshaw --load-state state --prompt a", "cannot be used with"),
             ("scrimshaw --load-state state --seed 1", "cannot be used with"),
+            ("scrimshaw --novel text --novel-length 1", "give 2 to 1000"),
+            ("scrimshaw --novel-length 5", "--novel <FILE>"),
             ("scrimshaw --stop=", "--stop needs a text"),
             (r"scrimshaw --stop \d", r"`\d` is not an escape"),
             (r"scrimshaw --allow \d", r"`\d` is not an escape"),

@@ -37,6 +37,7 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, bytes: &[u8], config: 
     }
     let stops = prompt::resolve_stops(&model, &config.stops)?;
     let excluded = prompt::resolve_excluded(&model, config.allow.as_deref(), config.forbid.as_deref())?;
+    let known = prompt::resolve_known(&model, config.novel.as_ref())?;
     if let Some(seed) = config.shown_seed {
         notice(&format!("seed {seed}; --seed repeats this text"));
     }
@@ -49,7 +50,7 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, bytes: &[u8], config: 
         is_terminal: std::io::stdout().is_terminal(),
     };
     for plan in &config.plans {
-        let mut plan = Plan { stops: stops.clone(), ..plan.clone() };
+        let mut plan = Plan { stops: stops.clone(), known: known.clone(), ..plan.clone() };
         plan.options.excluded.clone_from(&excluded);
         if config.plans.len() > 1 && !matches!(config.form, Form::JsonSamples | Form::JsonCharacters) {
             texts.separate()?;
