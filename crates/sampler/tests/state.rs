@@ -176,6 +176,16 @@ fn what_is_no_state_of_this_model_is_refused() {
             }
         }
     }
+    // Whatever the numbers before the lists are.
+    let (_, mut state) = saved("bytes", "a", &plan(30));
+    state[20..60].fill(0xff);
+    state[52] = 0xfe;
+    let content = state.len() - 8;
+    let checksum = xxh3_64(&state[..content]);
+    state[content..].copy_from_slice(&checksum.to_le_bytes());
+    let mut text = sampler("bytes");
+    let mut writer = text.load_state(&state, &plan(usize::MAX), &weights("bytes")).unwrap();
+    write(&mut text, &mut writer);
     // A text of windows is none of a model that carries its state.
     let (_, state) = saved("window", "ab", &plan(30));
     let mut carrying = Model::from_bytes(&file("window"), &Engine::default()).unwrap();
