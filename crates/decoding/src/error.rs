@@ -18,4 +18,7 @@ pub enum Error {
     /// The repetition penalty is not a positive number.
     #[error("a repetition penalty of {0} is out of range; use 1 (no penalty) or more, such as 1.2")]
     RepetitionPenalty(f32),
+    /// The frequency penalty is outside [-2, 2].
+    #[error("a frequency penalty of {0} is out of range; use -2 to 2, such as 0.5; 0 is no penalty")]
+    FrequencyPenalty(f32),
 }

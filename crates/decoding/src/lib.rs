@@ -1,4 +1,4 @@
-//! Chooses the next token from a model's logits: temperature, top-k, top-p, min-p, a repetition penalty, and documented
+//! Chooses the next token from a model's logits: temperature, top-k, top-p, min-p, penalties for repetition and frequency, and documented
 //! random numbers.
 //!
 //! This crate knows nothing of characters, models or files. A token is an index into the logits.
@@ -7,7 +7,8 @@
 //! 1 flattens it, so the text is more random. 0 always takes the likeliest token. The steps, in order:
 //!
 //! 1. excluded tokens and NaN logits get probability 0;
-//! 2. recently chosen tokens get the repetition penalty of CTRL (Keskar et al. 2019, section 4.1);
+//! 2. recently chosen tokens get the repetition penalty of CTRL (Keskar et al. 2019, section 4.1), then each token the
+//!    frequency penalty of `OpenAI`'s API: its logit minus the penalty times how often the sample has it so far;
 //! 3. softmax(logits / temperature);
 //! 4. top-k keeps the k likeliest tokens;
 //! 5. top-p (nucleus sampling, Holtzman et al. 2020) keeps the fewest tokens whose probabilities reach p;

@@ -28,6 +28,21 @@ impl Rng {
         Self(chacha)
     }
 
+    /// Where the stream is: the seed, the number of the stream, and how many numbers were taken from it.
+    pub fn position(&self) -> [u64; 3] {
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&self.0.get_seed()[..8]);
+        // A number is two words of 32 bits.
+        [u64::from_le_bytes(seed), self.0.get_stream(), (self.0.get_word_pos() / 2) as u64]
+    }
+
+    /// The random numbers from a [`position`](Self::position) on.
+    pub fn at([seed, stream, taken]: [u64; 3]) -> Self {
+        let mut rng = Self::stream(seed, stream);
+        rng.0.set_word_pos(2 * u128::from(taken));
+        rng
+    }
+
     /// The next eight bytes of the stream, as a little-endian number.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
@@ -67,6 +82,21 @@ mod tests {
             // The first two draws and one from the second block.
             assert_eq!([drawn[0], drawn[1], drawn[9]], expected, "seed {seed}, stream {stream}");
         }
+    }
+
+    #[test]
+    fn numbers_go_on_from_a_position() {
+        let mut rng = Rng::stream(0x0123_4567_89ab_cdef, 3);
+        // Blocks have 8 numbers, and four blocks are made at once.
+        for taken in 0..100 {
+            let position = rng.position();
+            assert_eq!(position, [0x0123_4567_89ab_cdef, 3, taken]);
+            let mut later = Rng::at(position);
+            assert_eq!(later.bits(), rng.bits(), "after {taken}");
+            assert_eq!(later.position(), rng.position());
+        }
+        // Any position is one, also from a damaged file.
+        Rng::at([u64::MAX; 3]).bits();
     }
 
     #[test]

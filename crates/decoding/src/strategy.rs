@@ -19,6 +19,8 @@ pub struct Options {
     pub repetition_penalty: Option<f32>,
     /// How many recent tokens the penalty applies to.
     pub repetition_window: usize,
+    /// Subtract this from a token's logit for each time it was chosen; in [-2, 2].
+    pub frequency_penalty: Option<f32>,
     /// Tokens that are never chosen, such as the one for unknown characters.
     pub excluded: Vec<usize>,
 }
@@ -32,6 +34,7 @@ impl Default for Options {
             min_p: None,
             repetition_penalty: None,
             repetition_window: 64,
+            frequency_penalty: None,
             excluded: Vec::new(),
         }
     }
@@ -42,6 +45,8 @@ impl Default for Options {
 pub struct Decoding {
     options: Options,
     recent: VecDeque<usize>,
+    /// How often each token was chosen, for the frequency penalty.
+    counts: Vec<u32>,
     probabilities: Vec<f32>,
     order: Vec<usize>,
 }
@@ -63,7 +68,11 @@ impl Decoding {
         if let Some(penalty) = options.repetition_penalty.filter(|&penalty| !(penalty > 0.0 && penalty.is_finite())) {
             return Err(Error::RepetitionPenalty(penalty));
         }
-        Ok(Self { options, recent: VecDeque::new(), probabilities: Vec::new(), order: Vec::new() })
+        if let Some(penalty) = options.frequency_penalty.filter(|penalty| !(-2.0..=2.0).contains(penalty)) {
+            return Err(Error::FrequencyPenalty(penalty));
+        }
+        let (recent, counts) = (VecDeque::new(), Vec::new());
+        Ok(Self { options, recent, counts, probabilities: Vec::new(), order: Vec::new() })
     }
 
     /// The options in force.
@@ -78,7 +87,7 @@ impl Decoding {
         Ok(())
     }
 
-    /// Chooses a token from `logits` (V) and remembers it for the repetition penalty.
+    /// Chooses a token from `logits` (V) and counts it for the penalties.
     ///
     /// This draws one random number, or none at temperature 0. If no token has a probability (all are excluded, or
     /// every logit is NaN or minus infinity), the result is the first token that is not excluded, or 0.
@@ -92,7 +101,7 @@ impl Decoding {
         let token = if deterministic { certain(probabilities) } else { draw(probabilities, rng.uniform()) };
         let token = token.or_else(|| (0..logits.len()).find(|token| !self.options.excluded.contains(token)));
         let token = token.unwrap_or(0);
-        self.remember(token);
+        self.chosen(token);
         token
     }
 
@@ -103,6 +112,7 @@ impl Decoding {
         self.probabilities.extend_from_slice(logits);
         self.exclude();
         self.penalise_repetition();
+        self.penalise_frequency();
         if self.options.temperature == 0.0 {
             let likeliest = largest(&self.probabilities);
             self.probabilities.fill(0.0);
@@ -116,7 +126,18 @@ impl Decoding {
         &self.probabilities
     }
 
-    /// Makes the repetition penalty count a token that was not chosen here, such as one of the prompt.
+    /// Makes both penalties count a token that somebody else has chosen for the sample.
+    pub fn chosen(&mut self, token: usize) {
+        self.remember(token);
+        if self.options.frequency_penalty.is_some() {
+            if self.counts.len() <= token {
+                self.counts.resize(token + 1, 0);
+            }
+            self.counts[token] = self.counts[token].saturating_add(1);
+        }
+    }
+
+    /// Makes the repetition penalty count a token that does not belong to the sample, such as one of the prompt.
     pub fn remember(&mut self, token: usize) {
         if self.options.repetition_penalty.is_none() || self.options.repetition_window == 0 {
             return;
@@ -127,9 +148,22 @@ impl Decoding {
         self.recent.push_back(token);
     }
 
-    /// Clears the tokens that the repetition penalty applies to.
+    /// What the penalties have counted: the recent tokens, oldest first, and how often each token was chosen.
+    pub fn counted(&self) -> (impl ExactSizeIterator<Item = usize>, &[u32]) {
+        (self.recent.iter().copied(), &self.counts)
+    }
+
+    /// Takes over what another one has [`counted`](Self::counted).
+    pub fn restore(&mut self, recent: impl IntoIterator<Item = usize>, counts: &[u32]) {
+        self.reset();
+        recent.into_iter().for_each(|token| self.remember(token));
+        self.counts.extend_from_slice(counts);
+    }
+
+    /// Clears what the penalties have counted.
     pub fn reset(&mut self) {
         self.recent.clear();
+        self.counts.clear();
     }
 
     fn exclude(&mut self) {
@@ -151,6 +185,13 @@ impl Decoding {
             if let Some(logit) = self.probabilities.get_mut(token) {
                 *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
             }
+        }
+    }
+
+    fn penalise_frequency(&mut self) {
+        let Some(penalty) = self.options.frequency_penalty else { return };
+        for (logit, &count) in self.probabilities.iter_mut().zip(&self.counts) {
+            *logit -= penalty * count as f32;
         }
     }
 
@@ -234,7 +275,7 @@ fn draw(probabilities: &[f32], number: f64) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{Just, any, prop, prop_assert, prop_oneof, proptest};
+    use proptest::prelude::{Just, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
     use super::*;
 
@@ -286,6 +327,35 @@ mod tests {
         close(odds(decoding.distribution(&logits)), [1.0, -3.0]); // token 0 has left the window
         decoding.reset();
         close(odds(decoding.distribution(&logits)), [1.0, -2.0]);
+    }
+
+    #[test]
+    fn what_was_counted_can_be_taken_over() {
+        let options = Options {
+            frequency_penalty: Some(1.0),
+            repetition_penalty: Some(2.0),
+            repetition_window: 3,
+            ..Options::default()
+        };
+        let mut decoding = Decoding::new(options.clone()).unwrap();
+        for token in [0, 1, 1, 2, 2] {
+            decoding.chosen(token);
+        }
+        let mut other = Decoding::new(options).unwrap();
+        other.chosen(3);
+        let (recent, counts) = decoding.counted();
+        other.restore(recent, counts);
+        assert_eq!((&other.recent, &other.counts), (&decoding.recent, &vec![1, 2, 2]));
+        assert_eq!(other.distribution(&[0.5; 4]), decoding.distribution(&[0.5; 4]));
+    }
+
+    #[test]
+    fn what_is_chosen_here_counts_for_the_frequency_penalty() {
+        let options = Options { temperature: 0.0, frequency_penalty: Some(1.0), ..Options::default() };
+        let mut decoding = Decoding::new(options).unwrap();
+        let chosen: Vec<_> = (0..8).map(|_| decoding.choose(&[2.5, 1.0], &mut Rng::seed(0))).collect();
+        // The logits of 0 are 2.5, 1.5, 0.5, those of 1 are 1.0, 0.0 and so on.
+        assert_eq!(chosen, [0, 0, 1, 0, 1, 0, 1, 0]);
     }
 
     #[test]
@@ -384,6 +454,8 @@ mod tests {
             Options { min_p: Some(0.0), ..plain() },
             Options { min_p: Some(1.0), ..plain() },
             Options { repetition_penalty: Some(f32::MIN_POSITIVE), ..plain() },
+            Options { frequency_penalty: Some(-2.0), ..plain() },
+            Options { frequency_penalty: Some(2.0), ..plain() },
         ];
         for options in cases {
             assert!(Decoding::new(options.clone()).is_ok(), "{options:?}");
@@ -429,6 +501,8 @@ mod tests {
             (Options { repetition_penalty: Some(-1.0), ..plain() }, "penalty of -1"),
             (Options { repetition_penalty: Some(f32::INFINITY), ..plain() }, "penalty of inf"),
             (Options { repetition_penalty: Some(f32::NAN), ..plain() }, "penalty of NaN"),
+            (Options { frequency_penalty: Some(2.1), ..plain() }, "frequency penalty of 2.1"),
+            (Options { frequency_penalty: Some(f32::NAN), ..plain() }, "frequency penalty of NaN"),
         ];
         for (options, part) in cases {
             let message = Decoding::new(options).unwrap_err().to_string();
@@ -438,6 +512,29 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_frequency_penalty_is_that_of_its_definition(
+            choices in prop::collection::vec(0_usize..5, 0..30),
+            prompt in prop::collection::vec(0_usize..5, 0..5),
+            logits in prop::array::uniform5(-5.0_f32..5.0),
+            penalty in -2.0_f32..=2.0,
+        ) {
+            let mut decoding =
+                Decoding::new(Options { frequency_penalty: Some(penalty), ..Options::default() }).unwrap();
+            // A prompt does not count.
+            for &token in &prompt { decoding.remember(token); }
+            for &token in &choices { decoding.chosen(token); }
+            let count = |token| choices.iter().filter(|&&chosen| chosen == token).count() as f64;
+            let weight = |token: usize| (f64::from(logits[token]) - f64::from(penalty) * count(token)).exp();
+            let total: f64 = (0..5).map(weight).sum();
+            for (token, &found) in decoding.distribution(&logits).iter().enumerate() {
+                prop_assert!((f64::from(found) - weight(token) / total).abs() < 1e-4, "token {token}: {found}");
+            }
+            decoding.reset();
+            let free = Decoding::new(Options::default()).unwrap().distribution(&logits).to_vec();
+            prop_assert_eq!(decoding.distribution(&logits), &free[..]);
+        }
+
         #[test]
         fn any_logits_give_a_distribution_and_a_token_of_it(
             logits in prop::collection::vec(any::<f32>(), 1..20),

@@ -168,6 +168,16 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// The bytes of a character that is not complete yet: at most three.
+    pub fn pending(&self) -> &[u8] {
+        &self.pending
+    }
+
+    /// A decoder with these bytes [`pending`](Self::pending).
+    pub fn resume(pending: &[u8]) -> Self {
+        Self { pending: pending.to_vec(), text: String::new() }
+    }
+
     /// The text that this id completes. It is empty in the middle of a multi-byte character. A special token has no
     /// text of its own; it ends an unfinished character, as [`finish`](Self::finish) does.
     pub fn push(&mut self, vocabulary: &Vocabulary, id: u32) -> &str {

@@ -100,6 +100,22 @@ pub enum Error {
         /// Numbers needed.
         expected: usize,
     },
+    /// A file that is no saved state of a text.
+    #[error("this is not a saved text; name a file that --save-state wrote")]
+    NotAState,
+    /// A state of another version of the format.
+    #[error(
+        "this text was saved in version {0} of the format, and this program reads version 1; use the one that saved it"
+    )]
+    StateVersion(u32),
+    /// A state that is incomplete or changed.
+    #[error("the saved text is damaged: its checksum or its sizes are wrong; copy the file again")]
+    StateDamaged,
+    /// A state of another model.
+    #[error(
+        "this text was saved with another model, or --stateful was given only once; use the same model and --stateful"
+    )]
+    StateModel,
     /// The decoding options are invalid.
     #[error(transparent)]
     Options(#[from] decoding::Error),

@@ -25,11 +25,13 @@ mod batch;
 mod calls;
 mod checksum;
 mod error;
+mod known;
 mod memory;
 mod model;
 mod network;
 mod sampler;
 mod score;
+mod state;
 mod writer;
 
 #[cfg(feature = "program")]
@@ -39,9 +41,11 @@ pub use backend::{Backend, Engine};
 pub use batch::{Sample, write_batch};
 pub use checksum::weights_checksum;
 pub use error::{Error, Result};
+pub use known::KnownText;
 pub use memory::check_memory;
 pub use model::{Model, read_card, read_file};
 pub use network::Network;
 pub use sampler::{Characters, Sampler};
 pub use score::Scorer;
+pub use state::largest_state;
 pub use writer::{End, Plan, Step, Writer};

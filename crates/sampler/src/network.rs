@@ -262,6 +262,13 @@ impl Network {
         Ok(())
     }
 
+    /// Puts the logits (V) in place that the one text had with the state that [`set_state`](Self::set_state) gave it.
+    pub(crate) fn set_logits(&mut self, logits: Vec<f32>) -> Result<()> {
+        let shape = [1, self.batch, self.size.vocabulary];
+        self.logits = Some(Tensor::from_array((shape, logits)).map_err(failed)?.into_dyn());
+        Ok(())
+    }
+
     /// Continues the one text as `batch` texts: all have its state. The logits are gone.
     ///
     /// # Panics

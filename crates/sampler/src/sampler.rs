@@ -127,6 +127,29 @@ impl Sampler {
         })
     }
 
+    /// What the next token depends on.
+    pub(crate) fn reading(&mut self) -> Result<Reading> {
+        if self.model.card.context != Context::Stateful {
+            let window = self.tokens.iter().copied().collect();
+            return Ok(Reading { window, state: Vec::new(), logits: Vec::new() });
+        }
+        let logits = self.logits()?.to_vec();
+        Ok(Reading { window: Vec::new(), state: self.model.network.state(0)?, logits })
+    }
+
+    /// Takes over what the next token depends on. Its sizes are those of this model.
+    pub(crate) fn set_reading(&mut self, reading: Reading) -> Result<()> {
+        self.model.network.restart(1)?;
+        self.tokens = reading.window.into();
+        self.current = self.model.card.context == Context::Stateful;
+        if self.current {
+            check_logits(&reading.logits)?;
+            self.model.network.set_state(0, &reading.state)?;
+            self.model.network.set_logits(reading.logits)?;
+        }
+        Ok(())
+    }
+
     /// Whether there is nothing to continue.
     fn is_empty(&self) -> bool {
         self.tokens.is_empty() && !self.current
@@ -154,6 +177,15 @@ impl Sampler {
         self.current = true;
         check_logits(self.model.network.last_logits(0))
     }
+}
+
+/// What the next token depends on.
+pub(crate) struct Reading {
+    /// The tokens of the window, if the model reads windows.
+    pub window: Vec<u32>,
+    /// The state (2, L, H) and the logits (V) after the last token, if the model carries its state.
+    pub state: Vec<f32>,
+    pub logits: Vec<f32>,
 }
 
 /// The characters that a [`Sampler`] writes. They become part of its text.

@@ -1,9 +1,11 @@
 //! Writes one sample token by token: how a token is chosen, and where the sample ends.
 
+use std::sync::Arc;
+
 use decoding::{Decoding, Options, Rng};
 use model_card::{Decoder, Unit, Vocabulary};
 
-use crate::Result;
+use crate::{KnownText, Result};
 
 /// How samples are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,11 +22,26 @@ pub struct Plan {
     pub stops: Vec<String>,
     /// The random seed. Sample n draws from stream n of it.
     pub seed: u64,
+    /// The sample goes on later, as [`Sampler::save_state`](crate::Sampler::save_state) makes possible: a character whose last
+    /// bytes are missing at the end waits for them and does not become U+FFFD.
+    pub continued: bool,
+    /// A text that is not quoted: its runs of [`length`](KnownText::length) tokens are not written, nor completed after
+    /// tokens of the prompt. Where every token would complete one, the sample ends.
+    pub known: Option<Arc<KnownText>>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { options: Options::default(), cycle: Vec::new(), length: 400, words: false, stops: Vec::new(), seed: 0 }
+        Self {
+            options: Options::default(),
+            cycle: Vec::new(),
+            length: 400,
+            words: false,
+            stops: Vec::new(),
+            seed: 0,
+            continued: false,
+            known: None,
+        }
     }
 }
 
@@ -37,6 +54,8 @@ pub enum End {
     Boundary,
     /// It ends in a stop text.
     Stop,
+    /// Every token would have completed a quotation of [`Plan::known`].
+    Novel,
 }
 
 impl End {
@@ -46,6 +65,7 @@ impl End {
             Self::Length => "length",
             Self::Boundary => "boundary",
             Self::Stop => "stop",
+            Self::Novel => "novel",
         }
     }
 }
@@ -79,6 +99,30 @@ pub struct Writer {
     /// The end of the text so far, long enough to find the longest stop text in it.
     tail: String,
     end: Option<End>,
+    continued: bool,
+    /// The token that the sample ends with, which the network has not read.
+    last: Option<u32>,
+    known: Option<Arc<KnownText>>,
+    /// The last tokens of the text, if there is a known text.
+    run: Vec<u32>,
+    /// Logits without the tokens that would complete a quotation.
+    logits: Vec<f32>,
+}
+
+/// What a sample that goes on later depends on.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub random: [u64; 3],
+    pub tokens: u64,
+    /// Characters beyond the length: invalid bytes can become several at once.
+    pub surplus: u64,
+    pub in_word: bool,
+    pub recent: Vec<u32>,
+    pub counts: Vec<u32>,
+    pub tail: String,
+    pub pending: Vec<u8>,
+    /// The last tokens, where a known text is not to be quoted.
+    pub run: Vec<u32>,
 }
 
 /// With `words`, a word that goes on for this many characters beyond the length is cut.
@@ -107,7 +151,59 @@ impl Writer {
             stops: plan.stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
             tail: String::new(),
             end: (plan.length == 0).then_some(End::Length),
+            continued: plan.continued,
+            last: None,
+            known: plan.known.clone(),
+            run: Vec::new(),
+            logits: Vec::new(),
         })
+    }
+
+    /// Goes on with a sample. The plan's length is that of what follows.
+    pub(crate) fn resume(plan: &Plan, vocabulary: &Vocabulary, progress: &Progress) -> Result<Self> {
+        let mut writer = Self::new(plan, vocabulary, 0)?;
+        writer.rng = Rng::at(progress.random);
+        writer.decoder = Decoder::resume(&progress.pending);
+        writer.decoding.restore(progress.recent.iter().map(|&token| token as usize), &progress.counts);
+        writer.tokens = progress.tokens as usize;
+        writer.characters = progress.surplus as usize;
+        writer.in_word = progress.in_word;
+        writer.tail.clone_from(&progress.tail);
+        writer.run.clone_from(&progress.run);
+        writer.end = (writer.characters >= writer.length).then_some(End::Length);
+        Ok(writer)
+    }
+
+    /// What the rest of the sample depends on; after the end of a document, what the next sample does.
+    pub(crate) fn progress(&self) -> Progress {
+        let [seed, stream, _] = self.rng.position();
+        if self.end == Some(End::Boundary) {
+            return Progress { random: [seed, stream.wrapping_add(1), 0], ..Progress::default() };
+        }
+        let (recent, counts) = self.decoding.counted();
+        Progress {
+            random: self.rng.position(),
+            tokens: self.tokens as u64,
+            surplus: self.characters.saturating_sub(self.length) as u64,
+            in_word: self.in_word,
+            recent: recent.map(|token| token as u32).collect(),
+            counts: counts.to_vec(),
+            // A stop text that was found is not found again.
+            tail: if self.end == Some(End::Stop) { String::new() } else { self.tail.clone() },
+            pending: self.decoder.pending().to_vec(),
+            run: self.known.as_ref().map_or(&[][..], |known| last(&self.run, known.length() - 1)).to_vec(),
+        }
+    }
+
+    /// The token that the sample ended with, once: the network has not read it.
+    pub(crate) fn take_last(&mut self) -> Option<u32> {
+        self.last.take()
+    }
+
+    /// The seed and the number of the sample.
+    pub fn seed(&self) -> (u64, u64) {
+        let [seed, stream, _] = self.rng.position();
+        (seed, stream)
     }
 
     /// Why the sample has ended, if it has: nothing more may be written then.
@@ -115,8 +211,9 @@ impl Writer {
         self.end
     }
 
-    /// Counts a token that was not written here, such as one of the prompt, for the repetition penalty.
+    /// Counts a token that was not written here, such as one of the prompt, for the repetition penalty and the known text.
     pub fn remember(&mut self, token: u32) {
+        self.lengthen(token);
         self.decoding.remember(token as usize);
     }
 
@@ -126,13 +223,56 @@ impl Writer {
             // Cannot fail: `new` has tried each of them.
             let _ = self.decoding.set_temperature(temperature);
         }
-        let token = self.decoding.choose(logits, &mut self.rng) as u32;
-        self.take(vocabulary, token)
+        let Some(token) = self.choose(logits) else {
+            self.text.clear();
+            if !self.continued {
+                self.text.push_str(self.decoder.finish());
+            }
+            self.end = Some(End::Novel);
+            return Step { token: 0, text: &self.text, end: self.end };
+        };
+        self.push(vocabulary, token)
     }
 
-    /// Writes a token that the caller chose.
+    /// Chooses a token that completes no quotation. `None` if there is none.
+    fn choose(&mut self, logits: &[f32]) -> Option<u32> {
+        let mut completions = self.known.iter().flat_map(|known| known.completions(&self.run)).peekable();
+        if completions.peek().is_none() {
+            return Some(self.decoding.choose(logits, &mut self.rng) as u32);
+        }
+        self.logits.clear();
+        self.logits.extend_from_slice(logits);
+        for token in completions {
+            if let Some(logit) = self.logits.get_mut(token as usize) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        let excluded = &self.decoding.options().excluded;
+        let mut left = (0..).zip(&self.logits).filter(|&(_, &logit)| logit > f32::NEG_INFINITY);
+        left.any(|(token, _)| !excluded.contains(&token))
+            .then(|| self.decoding.choose(&self.logits, &mut self.rng) as u32)
+    }
+
+    /// Adds a token to the run that a known text is searched for.
+    fn lengthen(&mut self, token: u32) {
+        let Some(known) = &self.known else { return };
+        let length = known.length();
+        if self.run.len() >= 8 * length {
+            self.run.drain(..self.run.len() - length);
+        }
+        self.run.push(token);
+    }
+
+    /// Writes a token that the caller chose, and counts it for the penalties.
     pub fn take(&mut self, vocabulary: &Vocabulary, token: u32) -> Step<'_> {
-        self.tokens += 1;
+        self.decoding.chosen(token as usize);
+        self.push(vocabulary, token)
+    }
+
+    fn push(&mut self, vocabulary: &Vocabulary, token: u32) -> Step<'_> {
+        self.lengthen(token);
+        // From a saved text this can be any number.
+        self.tokens = self.tokens.wrapping_add(1);
         self.text.clear();
         let mut end = None;
         if Some(token) == vocabulary.boundary() {
@@ -142,7 +282,8 @@ impl Writer {
             self.text.push_str(self.decoder.push(vocabulary, token));
         }
         self.end = end.or_else(|| self.count());
-        if self.end.is_some() && vocabulary.unit() == Unit::Byte {
+        self.last = self.end.is_some().then_some(token);
+        if self.end.is_some() && vocabulary.unit() == Unit::Byte && !self.continued {
             self.text.push_str(self.decoder.finish());
         }
         Step { token, text: &self.text, end: self.end }
@@ -156,7 +297,7 @@ impl Writer {
                 self.text.clear();
                 return Some(End::Length);
             }
-            self.characters += self.text.chars().count();
+            self.characters = self.characters.saturating_add(self.text.chars().count());
         }
         if self.stopped() {
             return Some(End::Stop);
@@ -177,6 +318,11 @@ impl Writer {
         }
         self.stops.iter().any(|stop| self.tail.ends_with(stop))
     }
+}
+
+/// The last items, at most so many.
+fn last(items: &[u32], count: usize) -> &[u32] {
+    &items[items.len().saturating_sub(count)..]
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ const ARGMAX: Options = Options {
     min_p: None,
     repetition_penalty: None,
     repetition_window: 0,
+    frequency_penalty: None,
     excluded: Vec::new(),
 };
 

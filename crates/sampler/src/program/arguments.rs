@@ -57,7 +57,8 @@ pub enum Subcommands {
     /// Measure how surprising each line of a text is, in bits per character
     #[command(after_help = "Examples:
   scrimshaw score --model model.onnx --top 20 server.log
-  tail -f server.log | scrimshaw score --model model.onnx --skip-unknown")]
+  tail -f server.log | scrimshaw score --model model.onnx --skip-unknown --above 4
+  journalctl -f | scrimshaw score --model model.onnx --line-buffered --json | jq .text")]
     Score(ScoreArguments),
 }
 
@@ -67,10 +68,20 @@ pub struct WriteArguments {
     /// Text to continue; `-` reads standard input [default: an excerpt of the training text]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
+    /// Continue the text in this file, with its last line end; `-` reads standard input
+    ///
+    /// Example: scrimshaw --model model.onnx --prompt-file chapter.txt --hide-prompt
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub prompt_file: Option<PathBuf>,
+    /// Leave out characters of the prompt that the model does not know, and say how many there were
+    ///
+    /// Example: scrimshaw --model model.onnx --prompt "The sea #1" --skip-unknown
+    #[arg(long)]
+    pub skip_unknown: bool,
     /// Print only what follows the prompt
     #[arg(long)]
     pub hide_prompt: bool,
-    /// Number of characters to write
+    /// Number of characters to write; 0 writes none
     #[arg(
         long,
         default_value = "400",
@@ -79,6 +90,27 @@ pub struct WriteArguments {
         allow_negative_numbers = true
     )]
     pub length: usize,
+    /// Write until Ctrl-C; when a document ends, begin the next one
+    ///
+    /// What was written until then is complete, and the exit code is 0. A --stop text ends it as well.
+    ///
+    /// Example: scrimshaw --model model.onnx --forever | tee story.txt
+    #[arg(long, conflicts_with_all = ["length", "count", "interactive"])]
+    pub forever: bool,
+    /// Save where the text ends in this file, to go on later with --load-state
+    ///
+    /// Works with --forever, too. A text that ended with a document goes on with the next one.
+    ///
+    /// Example: scrimshaw --model model.onnx --length 400 --save-state story.state
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "words"])]
+    pub save_state: Option<PathBuf>,
+    /// Go on with a text that --save-state saved, as if it had not been interrupted
+    ///
+    /// Give the same model and the same options; --length is that of what follows.
+    ///
+    /// Example: scrimshaw --model model.onnx --length 600 --load-state story.state --save-state story.state
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "prompt_file", "seed", "count"])]
+    pub load_state: Option<PathBuf>,
     /// Sampling temperature: below 1 is more predictable, above 1 more random
     ///
     /// 0 always takes the most likely character. A list such as 0.2,0.5,1 writes one text for each.
@@ -106,6 +138,14 @@ pub struct WriteArguments {
     /// Make the last 64 characters less likely: 1 has no effect, 1.2 a little [default: 1]
     #[arg(long, value_name = "X", value_parser = number, allow_negative_numbers = true)]
     pub repetition_penalty: Option<f32>,
+    /// Make characters less likely each time they are written: 0 has no effect, 2 is the most [default: 0]
+    ///
+    /// A logit loses F for each time the text has the character so far, the prompt not counted. Below 0, characters become
+    /// more likely.
+    ///
+    /// Example: scrimshaw --model model.onnx --frequency-penalty 0.1
+    #[arg(long, value_name = "F", value_parser = number, allow_negative_numbers = true)]
+    pub frequency_penalty: Option<f32>,
     /// Random seed: the same seed writes the same text [default: a new one, shown on stderr]
     ///
     /// With --json the seed is in the object. It makes no difference at temperature 0.
@@ -130,6 +170,39 @@ pub struct WriteArguments {
     /// \n is a line end, \t a tab and \\ a backslash.
     #[arg(long, value_name = "TEXT", value_parser = unescape, allow_hyphen_values = true)]
     pub stop: Vec<String>,
+    /// Write only these characters; the prompt may have others
+    ///
+    /// \n is a line end, \t a tab and \\ a backslash. Characters that the model does not know make no difference.
+    /// A model of bytes takes only ASCII here.
+    ///
+    /// Example: scrimshaw --model model.onnx --allow "abcdefghijklmnopqrstuvwxyz \n"
+    #[arg(long, value_name = "CHARACTERS", value_parser = unescape, allow_hyphen_values = true)]
+    pub allow: Option<String>,
+    /// Write none of these characters
+    ///
+    /// The same escapes as for --allow; with both, what is allowed and not forbidden is written.
+    ///
+    /// Example: scrimshaw --model model.onnx --forbid "e\n"
+    #[arg(long, value_name = "CHARACTERS", value_parser = unescape, allow_hyphen_values = true)]
+    pub forbid: Option<String>,
+    /// Never quote this text: write no --novel-length characters in a row that stand in it, counting from the prompt on
+    ///
+    /// Name the training text to see nothing copied from it. The text ends where every character would complete a
+    /// quotation.
+    ///
+    /// Example: scrimshaw --model model.onnx --novel shakespeare.txt --novel-length 12
+    #[arg(long, value_name = "FILE")]
+    pub novel: Option<PathBuf>,
+    /// Characters in a row (of a model of bytes, bytes) that --novel does not write
+    #[arg(
+        long,
+        default_value = "20",
+        value_name = "N",
+        value_parser = whole_number::<usize>,
+        allow_negative_numbers = true,
+        requires = "novel"
+    )]
+    pub novel_length: usize,
     /// Finish the last word, even beyond --length
     #[arg(long)]
     pub words: bool,
@@ -175,6 +248,21 @@ pub struct ScoreArguments {
         conflicts_with = "total"
     )]
     pub top: Option<usize>,
+    /// Print only lines of more than this many bits per character; the total still counts all
+    #[arg(
+        long,
+        value_name = "BITS",
+        value_parser = number,
+        allow_negative_numbers = true,
+        conflicts_with = "total"
+    )]
+    pub above: Option<f32>,
+    /// Score and print each line as soon as it ends, even while more input is waiting
+    ///
+    /// Without this, lines that arrive together are scored together, which is faster. A line still waits no longer than
+    /// the input pauses.
+    #[arg(long, conflicts_with_all = ["total", "top"])]
+    pub line_buffered: bool,
     /// Mark characters of at least this many bits
     #[arg(long, value_name = "BITS", default_value = "7", value_parser = number, allow_negative_numbers = true)]
     pub mark: f32,
@@ -250,10 +338,15 @@ mod tests {
             ("count", "[default: 1]"),
             ("seed", "[default: a new one"),
             ("threads", "[default: all cores]"),
+            ("novel-length", "[default: 20]"),
+            ("frequency-penalty", "[default: 0]"),
             ("separator", r"[default: \n-----\n"),
         ];
         for (name, part) in cases {
             assert!(option(name).contains(part), "{name} should say {part:?}: {help}");
+        }
+        for name in ["prompt-file", "save-state", "load-state", "frequency-penalty", "allow", "forbid", "novel"] {
+            assert!(option(name).contains("Example: ") && option(name).contains("scrimshaw --model"), "{name}: {help}");
         }
         assert!(help.contains("Examples:\n  scrimshaw --model"), "{help}");
     }

@@ -2,9 +2,7 @@
 
 use std::io::{self, Write};
 
-use sampler::{Plan, Sampler};
-
-use super::{candidates::Candidates, colour, failure::Failure, output::Output, prompt};
+use super::{candidates::Candidates, colour, failure::Failure, output::Output, text::Text};
 
 /// Characters in a row of the table.
 const ROW: usize = 64;
@@ -13,13 +11,12 @@ const ROW: usize = 64;
 const DEPTH: usize = 5;
 
 /// Writes a sample as a table.
-pub fn explain(sampler: &mut Sampler, plan: &Plan, prompt: &str, output: &mut Output) -> Result<(), Failure> {
+pub fn explain(text: &mut Text, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table { colours: colour::wanted(&io::stdout()), columns: Vec::with_capacity(ROW) };
-    let mut writer = prompt::writer(sampler, plan, prompt)?;
     let mut candidates = Candidates::default();
-    while writer.end().is_none() {
-        candidates.update(sampler, DEPTH)?;
-        let step = sampler.write(&mut writer)?;
+    while !text.is_over() {
+        candidates.update(&mut text.sampler, DEPTH)?;
+        let step = text.write()?;
         let row_ends = step.text.ends_with('\n') || step.end.is_some();
         let mut column = vec![(step.text.to_string(), candidates.probability(step.token))];
         column.append(&mut candidates.likeliest);
@@ -27,6 +24,9 @@ pub fn explain(sampler: &mut Sampler, plan: &Plan, prompt: &str, output: &mut Ou
         if table.columns.len() == ROW || row_ends {
             table.print(output)?;
         }
+    }
+    if !table.columns.is_empty() {
+        table.print(output)?;
     }
     Ok(())
 }

@@ -2,14 +2,12 @@
 
 use std::io::{self, BufRead, Write};
 
-use sampler::{Plan, Sampler};
-
 use super::{
     candidates::Candidates,
     colour,
     failure::Failure,
     output::{Output, notice},
-    prompt,
+    text::Text,
 };
 
 /// Number of candidates.
@@ -27,14 +25,8 @@ enum Answer<'a> {
 }
 
 /// Asks until the user quits or the text is long enough. The text goes to standard output at the end.
-pub fn interact(
-    sampler: &mut Sampler,
-    plan: &Plan,
-    prompt: &str,
-    shown: &str,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let mut writer = prompt::writer(sampler, plan, prompt)?;
+pub fn interact(text: &mut Text, prompt: &str, shown: &str, output: &mut Output) -> Result<(), Failure> {
+    let Text { sampler, writer, .. } = text;
     let mut candidates = Candidates::default();
     let mut text = String::new();
     let mut answers = io::stdin().lock().lines();
@@ -48,7 +40,7 @@ pub fn interact(
             Some(Answer::Quit) => break,
             Some(Answer::Draw(count)) => {
                 for _ in 0..count {
-                    let step = sampler.write(&mut writer)?;
+                    let step = sampler.write(writer)?;
                     text.push_str(step.text);
                     if step.end.is_some() {
                         break;
@@ -70,7 +62,6 @@ pub fn interact(
             }
             Some(Answer::Pick(number)) => match number.checked_sub(1).and_then(|rank| candidates.token(rank)) {
                 Some(token) => {
-                    writer.remember(token);
                     let step = writer.take(&sampler.card().vocabulary, token);
                     text.push_str(step.text);
                     if step.end.is_none() {

@@ -1,9 +1,9 @@
 //! Texts and characters as JSON, one object per line.
 
-use sampler::{Plan, Sample, Sampler};
+use sampler::{Plan, Sample};
 use serde::Serialize;
 
-use super::{candidates::Candidates, failure::Failure, output::Output, prompt};
+use super::{candidates::Candidates, config::WriteConfig, failure::Failure, output::Output, text::Text};
 
 /// Candidates listed for each character.
 const ALTERNATIVES: usize = 5;
@@ -18,6 +18,16 @@ struct SampleObject<'s> {
     /// The temperature, or the list that is cycled through.
     temperature: Temperature<'s>,
     seed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow: Option<&'s str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forbid: Option<&'s str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    novel: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    novel_length: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -44,7 +54,13 @@ struct Alternative<'s> {
 }
 
 /// Writes one object for a sample.
-pub fn sample(output: &mut Output, plan: &Plan, prompt: &str, sample: &Sample) -> Result<(), Failure> {
+pub fn sample(
+    output: &mut Output,
+    config: &WriteConfig,
+    plan: &Plan,
+    prompt: &str,
+    sample: &Sample,
+) -> Result<(), Failure> {
     let temperature = if plan.cycle.is_empty() {
         Temperature::Constant(plan.options.temperature)
     } else {
@@ -58,16 +74,20 @@ pub fn sample(output: &mut Output, plan: &Plan, prompt: &str, sample: &Sample) -
         end: sample.end.name(),
         temperature,
         seed: plan.seed,
+        frequency_penalty: plan.options.frequency_penalty,
+        allow: config.allow.as_deref(),
+        forbid: config.forbid.as_deref(),
+        novel: config.novel.as_ref().map(|(path, _)| path.display().to_string()),
+        novel_length: config.novel.as_ref().map(|&(_, length)| length),
     })
 }
 
 /// Writes one object for each token (in a byte model, a byte), with the five most likely ones.
-pub fn characters(sampler: &mut Sampler, plan: &Plan, prompt: &str, output: &mut Output) -> Result<(), Failure> {
-    let mut writer = prompt::writer(sampler, plan, prompt)?;
+pub fn characters(text: &mut Text, output: &mut Output) -> Result<(), Failure> {
     let mut candidates = Candidates::default();
-    while writer.end().is_none() {
-        candidates.update(sampler, ALTERNATIVES)?;
-        let step = sampler.write(&mut writer)?;
+    while !text.is_over() {
+        candidates.update(&mut text.sampler, ALTERNATIVES)?;
+        let step = text.write()?;
         let alternatives = candidates.likeliest.iter().map(|(text, probability)| {
             let probability = *probability;
             Alternative { text, probability }

@@ -92,6 +92,12 @@ impl Lines {
         Ok(Self::new(Input::Stream { chunks, deadline: None }, name))
     }
 
+    /// The lines of a file of these bytes.
+    #[cfg(test)]
+    pub fn of_file(bytes: &'static [u8]) -> Self {
+        Self::new(Input::File(Box::new(bytes)), "text".into())
+    }
+
     fn new(input: Input, name: String) -> Self {
         Self { input, name, number: 1, offset: 0, buffer: Vec::new(), start: 0, has_ended: false }
     }

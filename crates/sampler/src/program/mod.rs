@@ -11,12 +11,15 @@ mod explain;
 mod failure;
 mod info;
 mod interactive;
+mod interrupt;
 mod json;
 mod lines;
 mod output;
 mod prompt;
 mod report;
 mod score;
+mod state;
+mod text;
 mod validate;
 mod write;
 
@@ -53,7 +56,7 @@ fn act(engine: &Engine, threads: usize, bytes: &[u8], action: Action) -> Result<
         Action::Info { json } => info::info(bytes, engine, json),
         Action::Write(config) => engine.within(|| {
             let (model, helpers) = open(bytes, engine, config.stateful, networks)?;
-            write::write(model, helpers, &config)
+            write::write(model, helpers, bytes, &config)
         }),
         Action::Score(config) => engine.within(|| {
             let (model, helpers) = open(bytes, engine, config.stateful, networks)?;

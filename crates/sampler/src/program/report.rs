@@ -188,6 +188,9 @@ impl<'c> Report<'c> {
     }
 
     fn show_line(&mut self, entry: &Entry) -> Result<(), Failure> {
+        if !self.is_surprising(entry) {
+            return Ok(());
+        }
         if self.config.json {
             return self.show_json(entry);
         }
@@ -195,7 +198,15 @@ impl<'c> Report<'c> {
         Ok(writeln!(self.output, "{:.3}\t{}", entry.mean(), text.trim_end_matches(['\r', '\n']))?)
     }
 
+    /// Whether a line has as many bits per character as `--above` asks for.
+    fn is_surprising(&self, entry: &Entry) -> bool {
+        self.config.above.is_none_or(|above| entry.mean() > f64::from(above))
+    }
+
     fn rank(&mut self, entry: Entry, count: usize) {
+        if !self.is_surprising(&entry) {
+            return;
+        }
         let mean = entry.mean();
         let place = self.top.partition_point(|(better, _)| *better >= mean);
         if place < count {
@@ -207,6 +218,12 @@ impl<'c> Report<'c> {
     /// Whether each line is shown, and not only the most surprising ones or the total.
     pub fn shows_lines(&self) -> bool {
         self.config.top.is_none() && !self.config.total
+    }
+
+    /// How many lines have all their scores.
+    #[cfg(test)]
+    pub fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Makes what was shown appear.

@@ -3,6 +3,7 @@
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
+    path::Path,
 };
 
 use decoding::{Decoding, Options};
@@ -16,6 +17,9 @@ use super::{
 
 /// The most threads: each holds buffers of its own.
 const MAX_THREADS: usize = 1024;
+
+/// The most characters that --novel compares: a saved text has room for them.
+const LONGEST_QUOTATION: usize = 1000;
 
 /// Checks what clap does not check.
 pub fn validate(arguments: Arguments) -> Result<Command, Failure> {
@@ -64,10 +68,20 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
             top_p: arguments.top_p,
             min_p: arguments.min_p,
             repetition_penalty: arguments.repetition_penalty,
+            frequency_penalty: arguments.frequency_penalty,
             ..Options::default()
         };
         Decoding::new(options.clone())?;
-        Ok(Plan { options, cycle, length: arguments.length, words: arguments.words, stops: Vec::new(), seed })
+        let length = if arguments.forever { usize::MAX } else { arguments.length };
+        Ok(Plan {
+            options,
+            cycle,
+            length,
+            words: arguments.words,
+            seed,
+            continued: arguments.save_state.is_some(),
+            ..Plan::default()
+        })
     };
     let plans = arguments
         .temperature
@@ -86,34 +100,79 @@ fn validate_write(arguments: WriteArguments) -> Result<WriteConfig, Failure> {
         None if arguments.explain => Form::Explained,
         None => Form::Plain,
     };
-    if form == Form::Interactive && arguments.prompt.as_deref() == Some("-") {
+    if arguments.forever && form == Form::JsonSamples {
+        return Err(Failure::Usage(
+            "--json waits for the end of the text: use --json=characters with --forever".into(),
+        ));
+    }
+    if arguments.forever && plans.len() > 1 {
+        return Err(Failure::Usage("--forever never gets to the second temperature: give one, or --cycle".into()));
+    }
+    if (arguments.save_state.is_some() || arguments.load_state.is_some()) && plans.len() > 1 {
+        return Err(Failure::Usage("a saved text is a single one: give one temperature, or --cycle".into()));
+    }
+    if !(2..=LONGEST_QUOTATION).contains(&arguments.novel_length) {
+        let length = arguments.novel_length;
+        return Err(Failure::Usage(format!("--novel-length {length}: give 2 to {LONGEST_QUOTATION}")));
+    }
+    if let Some(path) = &arguments.save_state {
+        check_folder(path)?;
+    }
+    let prompt = match (arguments.prompt, arguments.prompt_file) {
+        (Some(text), _) if text != "-" => Some(Prompt::Text(text)),
+        (None, Some(path)) if path != Path::new("-") => Some(Prompt::File(path)),
+        (None, None) => None,
+        _ => Some(Prompt::StandardInput),
+    };
+    if form == Form::Interactive && prompt == Some(Prompt::StandardInput) {
         return Err(Failure::Usage(
             "--interactive reads your choices from standard input: give the prompt itself".into(),
         ));
     }
-    let is_shown = arguments.seed.is_none() && is_random && form != Form::JsonSamples;
+    let is_drawn = arguments.seed.is_none() && arguments.load_state.is_none();
+    let is_shown = is_drawn && is_random && form != Form::JsonSamples;
     Ok(WriteConfig {
-        prompt: arguments.prompt.map(|text| if text == "-" { Prompt::StandardInput } else { Prompt::Text(text) }),
+        prompt,
+        skip_unknown: arguments.skip_unknown,
         hide_prompt: arguments.hide_prompt,
         plans,
         stops: arguments.stop,
+        allow: arguments.allow,
+        forbid: arguments.forbid,
+        novel: arguments.novel.map(|path| (path, arguments.novel_length)),
         separator: arguments.separator,
         shown_seed: is_shown.then_some(seed),
         count: arguments.count,
+        forever: arguments.forever,
+        save_state: arguments.save_state,
+        load_state: arguments.load_state,
         stateful: arguments.stateful,
         form,
     })
 }
 
+/// Refuses a file that cannot be written before anything else is.
+fn check_folder(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() || !folder.is_dir() {
+        return Err(Failure::Usage(format!("--save-state {}: name a file in a folder that exists", path.display())));
+    }
+    Ok(())
+}
+
 fn validate_score(arguments: ScoreArguments) -> Result<ScoreConfig, Failure> {
-    let ScoreArguments { mut files, top, mark, total, json, stateful, lossy, skip_unknown } = arguments;
+    let ScoreArguments { mut files, top, above, line_buffered, mark, total, json, stateful, lossy, skip_unknown } =
+        arguments;
+    if above.is_some_and(f32::is_nan) {
+        return Err(Failure::Usage("--above NaN: give a number of bits, such as 4".into()));
+    }
     if mark.is_nan() {
         return Err(Failure::Usage("--mark NaN: give a number of bits, such as 7".into()));
     }
     if files.is_empty() {
         files.push("-".into());
     }
-    Ok(ScoreConfig { files, top, mark, total, json, stateful, lossy, skip_unknown })
+    Ok(ScoreConfig { files, top, above, line_buffered, mark, total, json, stateful, lossy, skip_unknown })
 }
 
 #[cfg(test)]
@@ -171,6 +230,7 @@ mod tests {
             ("scrimshaw --top-p 2", "top-p of 2"),
             ("scrimshaw --top-k 0", "top-k of 0"),
             ("scrimshaw --top-k -1", "give a whole number"),
+            ("scrimshaw --frequency-penalty 3", "frequency penalty of 3"),
             ("scrimshaw --count 0", "--count 0"),
             ("scrimshaw --count -2", "give a whole number"),
             ("scrimshaw --length -5", "give a whole number"),
@@ -181,13 +241,32 @@ mod tests {
             ("scrimshaw --threads 100000", "give 1 to 1024"),
             ("scrimshaw --count 2 --json=characters", "leave --count out"),
             ("scrimshaw --interactive --prompt -", "standard input"),
+            ("scrimshaw --interactive --prompt-file -", "standard input"),
+            ("scrimshaw --prompt a --prompt-file b", "cannot be used with"),
+            ("scrimshaw --forever --length 3", "cannot be used with"),
+            ("scrimshaw --forever --count 3", "cannot be used with"),
+            ("scrimshaw --forever --json", "use --json=characters"),
+            ("scrimshaw --forever --temperature 0,1", "--cycle"),
+            ("scrimshaw --save-state no-such-folder/state", "folder that exists"),
+            ("scrimshaw --save-state state --temperature 0,1", "--cycle"),
+            ("scrimshaw --save-state state --count 2", "cannot be used with"),
+            ("scrimshaw --save-state state --words", "cannot be used with"),
+            ("scrimshaw --load-state state --prompt a", "cannot be used with"),
+            ("scrimshaw --load-state state --seed 1", "cannot be used with"),
+            ("scrimshaw --novel text --novel-length 1", "give 2 to 1000"),
+            ("scrimshaw --novel-length 5", "--novel <FILE>"),
             ("scrimshaw --stop=", "--stop needs a text"),
             (r"scrimshaw --stop \d", r"`\d` is not an escape"),
+            (r"scrimshaw --allow \d", r"`\d` is not an escape"),
             (r"scrimshaw --separator \d", r"`\d` is not an escape"),
             ("scrimshaw --top-k 3 info", "--top-k before `info`"),
             ("scrimshaw --json score", "--json before `score`"),
             ("scrimshaw score --top -1", "give a whole number"),
             ("scrimshaw score --mark NaN", "--mark NaN"),
+            ("scrimshaw score --above NaN", "--above NaN"),
+            ("scrimshaw score --above much", "give a number"),
+            ("scrimshaw score --above 3 --total", "cannot be used with"),
+            ("scrimshaw score --line-buffered --top 3", "cannot be used with"),
         ];
         for (line, part) in cases {
             let message = match Arguments::parse_words(line.split(' ')) {

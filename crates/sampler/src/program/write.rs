@@ -7,24 +7,37 @@ use std::{
 };
 
 use model_card::printable_lines;
-use sampler::{Model, Network, Plan, Sample, Sampler, write_batch};
+use sampler::{End, Model, Network, Plan, Sample, Sampler, weights_checksum, write_batch};
 
 use super::{
     config::{Form, WriteConfig},
     explain,
     failure::Failure,
-    interactive, json,
+    interactive,
+    interrupt::Interrupt,
+    json,
     output::{Output, notice},
-    prompt,
+    prompt::{self, Resolved},
+    state,
+    text::Text,
 };
 
 /// The default separator of texts that have several lines: a line of its own.
 const SEPARATOR: &str = "\n-----\n";
 
 /// Writes one text, or several, for each temperature.
-pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) -> Result<(), Failure> {
-    let prompt = prompt::resolve(&model, config.prompt.as_ref())?;
+pub fn write(mut model: Model, mut helpers: Vec<Network>, bytes: &[u8], config: &WriteConfig) -> Result<(), Failure> {
+    // A saved text has its prompt behind it.
+    let Resolved { text: prompt, skipped } = match config.load_state {
+        Some(_) => Resolved::default(),
+        None => prompt::resolve(&model, config.prompt.as_ref(), config.skip_unknown)?,
+    };
+    if skipped > 0 {
+        notice(&format!("{skipped} characters of the prompt are unknown to this model and were left out"));
+    }
     let stops = prompt::resolve_stops(&model, &config.stops)?;
+    let excluded = prompt::resolve_excluded(&model, config.allow.as_deref(), config.forbid.as_deref())?;
+    let known = prompt::resolve_known(&model, config.novel.as_ref())?;
     if let Some(seed) = config.shown_seed {
         notice(&format!("seed {seed}; --seed repeats this text"));
     }
@@ -37,7 +50,8 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) 
         is_terminal: std::io::stdout().is_terminal(),
     };
     for plan in &config.plans {
-        let plan = Plan { stops: stops.clone(), ..plan.clone() };
+        let mut plan = Plan { stops: stops.clone(), known: known.clone(), ..plan.clone() };
+        plan.options.excluded.clone_from(&excluded);
         if config.plans.len() > 1 && !matches!(config.form, Form::JsonSamples | Form::JsonCharacters) {
             texts.separate()?;
             texts.output.flush()?;
@@ -46,14 +60,14 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, config: &WriteConfig) 
         model = if config.count > 1 {
             write_samples(&mut model, &mut helpers, config, &plan, &prompt, |sample| {
                 if config.form == Form::JsonSamples {
-                    return json::sample(&mut texts.output, &plan, &prompt, &sample);
+                    return json::sample(&mut texts.output, config, &plan, &prompt, &sample);
                 }
                 let [shown, text] = [shown, &*sample.text].map(|text| texts.shown(text).into_owned());
                 texts.write(|output| Ok(write!(output, "{shown}{text}")?))
             })?;
             model
         } else {
-            write_one(model, config.form, &plan, &prompt, shown, &mut texts)?
+            write_one(model, bytes, config, &plan, &prompt, shown, &mut texts)?
         };
     }
     texts.finish()
@@ -103,58 +117,81 @@ impl Texts<'_> {
     }
 }
 
-/// Writes the only text of a plan. Returns the model.
+/// Writes the only text of a plan; if it is to go on forever, one document after the other. Returns the model.
 fn write_one(
     model: Model,
-    form: Form,
+    bytes: &[u8],
+    config: &WriteConfig,
     plan: &Plan,
     prompt: &str,
     shown: &str,
     texts: &mut Texts<'_>,
 ) -> Result<Model, Failure> {
-    let mut sampler = Sampler::new(model);
-    prompt::begin(&mut sampler, prompt)?;
-    match form {
-        Form::Plain => write_plain(&mut sampler, plan, prompt, shown, texts)?,
-        Form::Interactive => {
-            texts.write(|output| interactive::interact(&mut sampler, plan, prompt, shown, output))?;
+    let interrupt = if config.forever { Interrupt::listen()? } else { Interrupt::default() };
+    let is_saved = config.save_state.is_some() || config.load_state.is_some();
+    let weights = if is_saved { weights_checksum(bytes)? } else { String::new() };
+    let mut text = match &config.load_state {
+        Some(path) => {
+            let mut sampler = Sampler::new(model);
+            let writer = state::load(path, &mut sampler, plan, &weights)?;
+            Text::resume(sampler, writer, interrupt)
         }
-        // A table ends in an empty line, JSON in a line end.
-        Form::Explained => explain::explain(&mut sampler, plan, prompt, &mut texts.output)?,
-        Form::JsonCharacters => json::characters(&mut sampler, plan, prompt, &mut texts.output)?,
-        Form::JsonSamples => {
-            let sample = write_sample(&mut sampler, plan, prompt)?;
-            json::sample(&mut texts.output, plan, prompt, &sample)?;
+        None => Text::begin(model, plan, prompt, interrupt)?,
+    };
+    loop {
+        write_form(&mut text, config, plan, prompt, shown, texts)?;
+        if !config.forever || text.is_interrupted() || text.writer.end() != Some(End::Boundary) {
+            break;
         }
+        text.begin_next(plan, prompt)?;
     }
-    Ok(sampler.into_model())
+    if let Some(path) = &config.save_state {
+        texts.output.flush()?;
+        state::save(path, &mut text, &weights)?;
+    }
+    Ok(text.sampler.into_model())
 }
 
-fn write_plain(
-    sampler: &mut Sampler,
+fn write_form(
+    text: &mut Text,
+    config: &WriteConfig,
     plan: &Plan,
     prompt: &str,
     shown: &str,
     texts: &mut Texts<'_>,
 ) -> Result<(), Failure> {
+    match config.form {
+        Form::Plain => write_plain(text, shown, texts),
+        Form::Interactive => texts.write(|output| interactive::interact(text, prompt, shown, output)),
+        // A table ends in an empty line, JSON in a line end.
+        Form::Explained => explain::explain(text, &mut texts.output),
+        Form::JsonCharacters => json::characters(text, &mut texts.output),
+        Form::JsonSamples => {
+            let sample = write_sample(text)?;
+            // A text that was loaded has its own seed.
+            let plan = Plan { seed: text.writer.seed().0, ..plan.clone() };
+            json::sample(&mut texts.output, config, &plan, prompt, &sample)
+        }
+    }
+}
+
+fn write_plain(text: &mut Text, shown: &str, texts: &mut Texts<'_>) -> Result<(), Failure> {
     let shown = texts.shown(shown);
     texts.write(|output| Ok(output.write_all(shown.as_bytes())?))?;
-    let mut writer = prompt::writer(sampler, plan, prompt)?;
-    while writer.end().is_none() {
-        let text = texts.shown(sampler.write(&mut writer)?.text);
-        texts.output.write_all(text.as_bytes())?;
+    while !text.is_over() {
+        let written = texts.shown(text.write()?.text);
+        texts.output.write_all(written.as_bytes())?;
     }
     Ok(())
 }
 
-fn write_sample(sampler: &mut Sampler, plan: &Plan, prompt: &str) -> Result<Sample, Failure> {
-    let mut writer = prompt::writer(sampler, plan, prompt)?;
-    let mut text = String::new();
+fn write_sample(text: &mut Text) -> Result<Sample, Failure> {
+    let mut written = String::new();
     loop {
-        if let Some(end) = writer.end() {
-            return Ok(Sample { index: 0, text, end });
+        if let Some(end) = text.writer.end() {
+            return Ok(Sample { index: 0, text: written, end });
         }
-        text.push_str(sampler.write(&mut writer)?.text);
+        written.push_str(text.write()?.text);
     }
 }
 
