@@ -50,6 +50,7 @@ fn build(project: &Project) -> Result<PathBuf> {
     cargo.args(["rustc", "--profile", "library", "--package", "c-library", "--lib", "--target", &target]);
     // Without the library for Rust, whose presence would switch off optimisation at link time.
     cargo.args(["--crate-type", "staticlib,cdylib", "--", "--print", "native-static-libs"]);
+    cargo.env("RUSTFLAGS", project.flags()?);
     if cfg!(target_os = "linux") {
         // The name that programs remember, wherever the file lay when they were linked.
         cargo.args(["-C", "link-arg=-Wl,-soname,libscrimshaw.so"]);

