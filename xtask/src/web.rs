@@ -57,6 +57,8 @@ fn compile(project: &Project) -> Result<PathBuf> {
     cargo.args(["build", "--profile", "dist", "--package", "web", "--lib", "--target", TARGET]);
     let flags = env::var("RUSTFLAGS").unwrap_or_default();
     cargo.env("RUSTFLAGS", format!("{flags} {FLAGS}"));
+    // A page carries the module. Its arithmetic is in `kernels`, whose level Cargo.toml states.
+    cargo.env("CARGO_PROFILE_DIST_OPT_LEVEL", "s");
     run_program(&mut cargo)?;
     Ok(project.target().join(TARGET).join("dist/scrimshaw_web.wasm"))
 }
