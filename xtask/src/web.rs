@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::check::tools::Tool;
@@ -43,7 +43,6 @@ impl Kind {
 }
 
 /// Builds the package and returns the folder of `scrimshaw_web.js`, `scrimshaw_web_bg.wasm` and their types.
-#[allow(dead_code, reason = "for what holds the module in a page")]
 pub fn build(project: &Project, kind: Kind) -> Result<PathBuf> {
     bind(project, &compile(project)?, kind)
 }
@@ -54,6 +53,8 @@ fn compile(project: &Project) -> Result<PathBuf> {
     let mut cargo = project.cargo()?;
     cargo.args(["build", "--profile", "dist", "--package", "web", "--lib", "--target", TARGET]);
     cargo.env("RUSTFLAGS", format!("{} {FLAGS}", project.flags()?));
+    // A page carries the module. Its arithmetic is in `kernels`, whose level Cargo.toml states.
+    cargo.env("CARGO_PROFILE_DIST_OPT_LEVEL", "s");
     run_program(&mut cargo)?;
     Ok(project.target().join(TARGET).join("dist/scrimshaw_web.wasm"))
 }

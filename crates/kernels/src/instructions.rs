@@ -2,11 +2,13 @@
 
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
+#[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
+use crate::simd::Portable;
+use crate::simd::Simd;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use crate::simd::Simd128;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512, Avx512Bf16, Avx512Vnni};
-use crate::simd::{Portable, Simd};
 
 /// A set of SIMD instructions that this processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct Instructions(Set);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Set {
+    // A module of WebAssembly that needs SIMD never computes without, and would carry every kernel twice.
+    #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -39,7 +43,7 @@ pub(crate) trait Kernel {
 }
 
 impl Instructions {
-    /// All that the processor has, the fastest first. Portable code is always there.
+    /// All that the processor has, the fastest first. Portable code is always there, except in a module of WebAssembly that needs SIMD.
     pub fn available() -> Vec<Self> {
         let mut sets = vec![];
         #[cfg(target_arch = "x86_64")]
@@ -62,6 +66,7 @@ impl Instructions {
         sets.push(Set::Neon);
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         sets.push(Set::Simd128);
+        #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
         sets.push(Set::Portable);
         sets.into_iter().map(Self).collect()
     }
@@ -74,6 +79,7 @@ impl Instructions {
     /// The usual name of the set: AVX-512, AVX2, NEON, WebAssembly SIMD or portable. Support for bfloat16 or bytes does not change it.
     pub fn name(self) -> &'static str {
         match self.0 {
+            #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
             Set::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "AVX2",
@@ -115,6 +121,7 @@ impl Instructions {
     /// `f32` lanes per vector.
     pub(crate) fn lanes(self) -> usize {
         match self.0 {
+            #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
             Set::Portable => Portable::LANES,
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => Avx2::LANES,
@@ -150,6 +157,7 @@ impl Instructions {
     /// Runs a kernel that multiplies floats alone, which need not be compiled for bytes and bfloat16 numbers.
     pub(crate) fn run_f32(self, kernel: impl Kernel) {
         match self.0 {
+            #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
             Set::Portable => kernel.run(Portable),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the value exists because `available` found the instructions.

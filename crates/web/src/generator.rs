@@ -1,5 +1,7 @@
 //! The class `Generator`.
 
+use std::{cell::RefCell, rc::Rc};
+
 use sampler::{End, Sampler, Writer};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
@@ -13,18 +15,37 @@ use crate::{
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Generator {
-    sampler: Sampler,
-    writer: Writer,
+    /// Shared with the iterators of `for` loops, which go on where the last step was.
+    text: Rc<RefCell<Text>>,
     seed: u64,
-    /// How many of the likeliest tokens a step tells.
-    likeliest: usize,
-    logits: Vec<f32>,
-    tokens: Vec<usize>,
+}
+
+#[wasm_bindgen]
+impl Generator {
+    /// Writes the next token.
+    #[wasm_bindgen(unchecked_return_type = "{ done: false; value: Step } | { done: true; value: undefined }")]
+    pub fn next(&self) -> Result<JsValue> {
+        let value = self.text.borrow_mut().step()?;
+        let done = value.is_none().into();
+        Ok(object([("done", done), ("value", value.unwrap_or(JsValue::UNDEFINED))]))
+    }
+
+    /// The seed: the one that was given, or the one that was drawn.
+    #[wasm_bindgen(getter)]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Makes a `for` loop over the steps possible.
+    #[wasm_bindgen(js_name = "[Symbol.iterator]")]
+    pub fn iterator(&self) -> Generator {
+        Self { text: Rc::clone(&self.text), seed: self.seed }
+    }
 }
 
 impl Generator {
     /// Reads the prompt.
-    pub(crate) fn new(model: sampler::Model, options: Options) -> Result<Self> {
+    pub(crate) fn new(model: sampler::Model, options: &Options) -> Result<Self> {
         let prompt = options.prompt(&model)?;
         let plan = options.plan(&model)?;
         let mut sampler = Sampler::new(model);
@@ -35,66 +56,56 @@ impl Generator {
         sampler.feed(&prompt)?;
         // Fails if there is nothing to continue: an empty prompt without a boundary.
         sampler.logits()?;
-        let (seed, likeliest) = (plan.seed, options.likeliest);
-        Ok(Self { sampler, writer, seed, likeliest, logits: Vec::new(), tokens: Vec::new() })
+        let likeliest = options.likeliest;
+        let text =
+            Text { sampler, writer, likeliest, logits: Vec::new(), probabilities: Vec::new(), tokens: Vec::new() };
+        Ok(Self { text: Rc::new(RefCell::new(text)), seed: plan.seed })
     }
 }
 
-#[wasm_bindgen]
-impl Generator {
-    /// Writes the next token.
-    #[wasm_bindgen(unchecked_return_type = "{ done: false; value: Step } | { done: true; value: undefined }")]
-    pub fn next(&mut self) -> Result<JsValue> {
+/// A text and what writes it.
+#[derive(Debug)]
+struct Text {
+    sampler: Sampler,
+    writer: Writer,
+    /// How many of the likeliest tokens a step tells.
+    likeliest: usize,
+    logits: Vec<f32>,
+    probabilities: Vec<f32>,
+    tokens: Vec<usize>,
+}
+
+impl Text {
+    /// The next step, or none after the end.
+    fn step(&mut self) -> Result<Option<JsValue>> {
         if self.writer.end().is_some() {
-            return Ok(object([("done", true.into()), ("value", JsValue::UNDEFINED)]));
+            return Ok(None);
         }
         self.logits.clear();
         self.logits.extend_from_slice(self.sampler.logits()?);
-        let likeliest = self.likeliest()?;
+        let likeliest = self.likeliest();
         let step = self.sampler.write(&mut self.writer)?;
         let nats = -decoding::log_probability(&self.logits, step.token as usize);
-        let value = [("text", step.text.into()), ("nats", nats.into()), ("likeliest", likeliest)];
-        let value = match step.end.map(End::name) {
-            Some(end) => {
-                let [text, nats, likeliest] = value;
-                object([text, nats, likeliest, ("end", end.into())])
-            }
-            None => object(value),
-        };
-        Ok(object([("done", false.into()), ("value", value)]))
+        let [text, nats] = [("text", step.text.into()), ("nats", nats.into())];
+        let likeliest = ("likeliest", likeliest);
+        Ok(Some(match step.end.map(End::name) {
+            Some(end) => object([text, nats, likeliest, ("end", end.into())]),
+            None => object([text, nats, likeliest]),
+        }))
     }
 
-    /// The seed: the one that was given, or the one that was drawn.
-    #[wasm_bindgen(getter)]
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
-    /// Makes a `for` loop over the steps possible.
-    #[wasm_bindgen(js_name = "[Symbol.iterator]", unchecked_return_type = "IterableIterator<Step>")]
-    pub fn iterator(this: JsValue) -> JsValue {
-        this
-    }
-}
-
-impl Generator {
     /// The likeliest next tokens, most likely first.
-    fn likeliest(&mut self) -> Result<JsValue> {
+    fn likeliest(&mut self) -> JsValue {
         self.tokens.clear();
         if self.likeliest > 0 {
-            let probabilities = self.sampler.probabilities()?;
-            decoding::top(probabilities, self.likeliest, &mut self.tokens);
+            self.probabilities.resize(self.logits.len(), 0.0);
+            decoding::softmax(&self.logits, &mut self.probabilities);
+            decoding::top(&self.probabilities, self.likeliest, &mut self.tokens);
         }
-        let probabilities: Vec<f32> = if self.tokens.is_empty() {
-            Vec::new()
-        } else {
-            let probabilities = self.sampler.probabilities()?;
-            self.tokens.iter().map(|&token| probabilities[token]).collect()
-        };
         let vocabulary = &self.sampler.card().vocabulary;
-        Ok(array(self.tokens.iter().zip(probabilities).map(|(&token, probability)| {
-            let text = vocabulary.shown(token as u32);
+        array(self.tokens.iter().map(|&token| {
+            let (text, probability) = (vocabulary.shown(token as u32), self.probabilities[token]);
             object([("text", text.into()), ("probability", probability.into())])
-        })))
+        }))
     }
 }

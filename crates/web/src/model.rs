@@ -34,7 +34,7 @@ impl Model {
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "Options")] options: JsValue,
     ) -> Result<Generator> {
-        Generator::new(self.another()?, Options::read(&options)?)
+        Generator::new(self.another()?, &Options::read(&options)?)
     }
 
     /// The surprise of each character of a text, in nats. Throws if a character is unknown to the model.
