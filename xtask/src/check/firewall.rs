@@ -32,7 +32,7 @@ const TERMINAL: &[&str] = &["clap", "indicatif", "ctrlc"];
 /// The packages of the workspace that train, export and drive both.
 const TRAINING: &[&str] = &["corpus", "lstm", "trainer", "onnx-export", "carve"];
 /// The packages of the workspace that sample.
-const SAMPLING: &[&str] = &["onnx-view", "lstm-engine", "ort-backend", "ort-rten", "sampler"];
+const SAMPLING: &[&str] = &["onnx-view", "lstm-engine", "ort-backend", "ort-rten", "sampler", "c-library"];
 /// The packages of the workspace that all others may know.
 const FOUNDATION: &[&str] = &["model-card", "decoding", "durable"];
 
@@ -96,6 +96,11 @@ const FIREWALL: &[Rule] = &[
         package: "sampler",
         never: &[CANDLE, TRAINING, &["indicatif", "ctrlc", "bincode", "prost", "rten"]],
         surely: "ort",
+    },
+    Rule {
+        package: "c-library",
+        never: &[CANDLE, TERMINAL, TRAINING, &["durable", "bincode", "prost", "rten"]],
+        surely: "sampler",
     },
     Rule {
         package: "event-files",
