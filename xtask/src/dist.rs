@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::c_library;
 use crate::project::{Project, run as run_program};
 
 #[derive(Args)]
@@ -17,6 +18,9 @@ pub struct Arguments {
     /// Print one JSON object per program on stdout: file, bytes.
     #[arg(long)]
     json: bool,
+    /// Build the library for C instead: artifacts/dist/c/libscrimshaw.a, its shared twin, and scrimshaw.h.
+    #[arg(long)]
+    c: bool,
 }
 
 /// Packages and their programs.
@@ -26,6 +30,9 @@ const PROGRAMS: [(&str, &str); 2] = [("sampler", "scrimshaw"), ("carve", "carve"
 const SMALLER: &str = "-C force-unwind-tables=no";
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
+    if arguments.c {
+        return c_library::run(project, arguments.json);
+    }
     for (package, name) in PROGRAMS {
         let program = make(project, package, name)?;
         let bytes = fs::metadata(&program)?.len();

@@ -5,6 +5,7 @@
 //! project, so that it is built in seconds on a new machine.
 
 mod bench;
+mod c_library;
 mod carve;
 mod check;
 mod dist;
