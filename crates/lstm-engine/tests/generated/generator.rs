@@ -99,6 +99,7 @@ struct Ids {
     rows: usize,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of the graph by itself")]
 struct Generator<'c, 'd> {
     choices: &'c mut Unstructured<'d>,
     random: Random,

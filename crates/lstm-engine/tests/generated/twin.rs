@@ -120,7 +120,7 @@ fn dequantize(node: &Node<'_>, constants: &HashMap<&str, &Tensor<'_>>) -> Result
     };
     let numbers = bytes.iter().enumerate();
     let numbers = numbers.map(|(index, &byte)| f64::from(f32::from(byte as i8) * f32::from_le_bytes(scale(index))));
-    Ok((tensor.shape.to_vec(), numbers.collect()))
+    Ok((tensor.shape.clone(), numbers.collect()))
 }
 
 /// What an operator sees.
