@@ -2,8 +2,8 @@
 //! every way to write them down. Sizes are 1 to 9.
 //!
 //! To teach it an operator, write a method like [`Generator::matrix_product`] that appends nodes and keeps the value they
-//! make, and name it in [`Generator::step`]; then teach the twin ([`super::twin`]). Products with int8 weights
-//! (`DequantizeLinear`, or what the engine will read) belong beside [`Generator::weights`], through which all weights go.
+//! make, and name it in [`Generator::step`]; then teach the twin ([`super::twin`]). All weights go through
+//! [`Generator::weights`], which stores those of one graph in eight as int8 behind a `DequantizeLinear`.
 
 use arbitrary::{Result, Unstructured};
 
@@ -68,8 +68,10 @@ pub fn generate(choices: &mut Unstructured<'_>) -> Result<Case> {
         ids: Vec::new(),
         names: 0,
         has_layer: false,
+        is_quantized: false,
         for_rten: true,
     };
+    generator.is_quantized = generator.rarely(8)?;
     if generator.flip()? {
         generator.float_input(None)?;
     }
@@ -97,6 +99,7 @@ struct Ids {
     rows: usize,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of the graph by itself")]
 struct Generator<'c, 'd> {
     choices: &'c mut Unstructured<'d>,
     random: Random,
@@ -114,6 +117,8 @@ struct Generator<'c, 'd> {
     ids: Vec<Ids>,
     names: usize,
     has_layer: bool,
+    /// Whether matrices are stored as int8.
+    is_quantized: bool,
     for_rten: bool,
 }
 
@@ -278,9 +283,41 @@ impl Generator<'_, '_> {
 
     /// Weights of a shape, as many as needed for sums that stay small, unless they are an identity.
     fn weights(&mut self, shape: &[usize], inner: usize) -> Result<String> {
-        let count = shape.iter().product();
-        let floats = self.random.take(count, self.scale * (inner as f32).powf(-0.5));
+        let scale = self.scale * (inner as f32).powf(-0.5);
+        if self.is_quantized && shape.len() > 1 && !self.rarely(8)? {
+            return self.quantized(shape, scale);
+        }
+        let floats = self.random.take(shape.iter().product(), scale);
         self.constant(shape, &floats)
+    }
+
+    /// Bytes of all values and a scale for each place along an axis, or one for all.
+    fn quantized(&mut self, shape: &[usize], scale: f32) -> Result<String> {
+        let bytes: Vec<u8> =
+            self.random.take(shape.iter().product(), 128.0).iter().map(|&float| float as i8 as u8).collect();
+        let tensor = self.tensor(shape, 3, |tensor| tensor.message(9, |data| data.0.extend_from_slice(&bytes)))?;
+        let axis = if self.rarely(8)? { None } else { Some(if self.rarely(8)? { shape.len() - 2 } else { 1 }) };
+        let count = axis.map_or(1, |axis| shape[axis]);
+        let places = if axis.is_some() { vec![count] } else { Vec::new() };
+        let scales: Vec<f32> =
+            self.random.take(count, 0.5).iter().map(|random| (random + 0.6) * scale / 127.0).collect();
+        let scales = self.constant(&places, &scales)?;
+        let mut inputs = vec![&*tensor, &*scales];
+        let zero = if self.rarely(4)? {
+            self.tensor(&places, 3, |tensor| {
+                tensor.message(9, |data| data.0.extend(vec![0; count]));
+            })?
+        } else {
+            String::new()
+        };
+        if !zero.is_empty() {
+            inputs.push(&zero);
+        }
+        let output = self.name()?;
+        let axis = axis.map(|axis| [Attribute::Integer("axis", axis as i64)]);
+        self.node("DequantizeLinear", &inputs, &[&output], axis.as_ref().map_or(&[], |axis| &axis[..]))?;
+        self.for_rten = false;
+        Ok(output)
     }
 
     fn node(&mut self, operator: &str, inputs: &[&str], outputs: &[&str], attributes: &[Attribute<'_>]) -> Result<()> {

@@ -59,6 +59,7 @@ pub fn run(model: &Model<'_>, inputs: &[Given]) -> Result<(Vec<Floats>, bool)> {
     let graph = &model.graph;
     let mut constants: HashMap<&str, &Tensor<'_>> =
         graph.initializers.iter().map(|tensor| (tensor.name, tensor)).collect();
+    let mut dequantized: HashMap<&str, Constant> = HashMap::new();
     let mut values: HashMap<&str, Value<'_>> = HashMap::new();
     for (port, given) in graph.inputs.iter().zip(inputs) {
         let value = match &given.numbers {
@@ -78,7 +79,12 @@ pub fn run(model: &Model<'_>, inputs: &[Given]) -> Result<(Vec<Floats>, bool)> {
             constants.insert(node.output(0).ok_or("no output")?, tensor.ok_or("no tensor")?);
             continue;
         }
-        let scope = Scope { node, constants: &constants, values: &values };
+        if node.operator == "DequantizeLinear" {
+            let name = node.output(0).ok_or("no output")?;
+            dequantized.insert(name, dequantize(node, &constants)?);
+            continue;
+        }
+        let scope = Scope { node, constants: &constants, dequantized: &dequantized, values: &values };
         let outputs = scope.run()?;
         for (index, output) in outputs.into_iter().enumerate() {
             is_moderate &= output.is_moderate();
@@ -94,10 +100,34 @@ pub fn run(model: &Model<'_>, inputs: &[Given]) -> Result<(Vec<Floats>, bool)> {
     Ok((outputs.collect::<Result<_>>()?, is_moderate))
 }
 
+/// Dimensions and numbers.
+type Constant = (Vec<usize>, Vec<f64>);
+
+/// Bytes times scales, rounded to `f32` as an engine that computes in floats does.
+fn dequantize(node: &Node<'_>, constants: &HashMap<&str, &Tensor<'_>>) -> Result<Constant> {
+    let constant = |index| node.input(index).and_then(|name| constants.get(name)).ok_or("a constant is missing");
+    let (tensor, scales) = (constant(0)?, constant(1)?.floats().ok_or("no scales")?);
+    let bytes = tensor.bytes().ok_or("no bytes")?;
+    let rank = tensor.shape.len() as i64;
+    let axis = node.attribute("axis").map_or(1, |axis| axis.integer);
+    let axis = if axis < 0 { axis + rank } else { axis } as usize;
+    let scale = |index: usize| {
+        if scales.len() == 1 {
+            return scales[0];
+        }
+        let inner: usize = tensor.shape[axis + 1..].iter().product();
+        scales[index / inner % tensor.shape[axis]]
+    };
+    let numbers = bytes.iter().enumerate();
+    let numbers = numbers.map(|(index, &byte)| f64::from(f32::from(byte as i8) * f32::from_le_bytes(scale(index))));
+    Ok((tensor.shape.clone(), numbers.collect()))
+}
+
 /// What an operator sees.
 struct Scope<'s, 'a, 'i> {
     node: &'s Node<'a>,
     constants: &'s HashMap<&'a str, &'s Tensor<'a>>,
+    dequantized: &'s HashMap<&'a str, Constant>,
     values: &'s HashMap<&'a str, Value<'i>>,
 }
 
@@ -124,7 +154,15 @@ impl Scope<'_, '_, '_> {
         }
     }
 
+    fn is_constant(&self, index: usize) -> bool {
+        let is_known = |name| self.constants.contains_key(name) || self.dequantized.contains_key(name);
+        self.node.input(index).is_some_and(is_known)
+    }
+
     fn constant(&self, index: usize) -> Result<(&[usize], Vec<f64>)> {
+        if let Some((shape, numbers)) = self.node.input(index).and_then(|name| self.dequantized.get(name)) {
+            return Ok((shape, numbers.clone()));
+        }
         let tensor = self.node.input(index).and_then(|name| self.constants.get(name));
         let tensor = tensor.ok_or_else(|| format!("{}: no constant at {index}", self.node.operator))?;
         let floats = tensor.floats().ok_or("a constant that is no float")?;
@@ -224,7 +262,7 @@ impl Scope<'_, '_, '_> {
 
     /// A value and a constant row.
     fn sum(&self) -> Result<Floats> {
-        let bias_is_second = self.node.input(1).is_some_and(|name| self.constants.contains_key(name));
+        let bias_is_second = self.is_constant(1);
         let (mut sum, (shape, bias)) = if bias_is_second {
             (self.floats(0)?.clone(), self.constant(1)?)
         } else {
@@ -248,7 +286,7 @@ impl Scope<'_, '_, '_> {
             let index = if index < 0 { index + rows as i64 } else { index };
             usize::try_from(index).ok().filter(|&index| index < rows).ok_or("an index outside")
         };
-        if self.node.input(0).is_some_and(|name| self.constants.contains_key(name)) {
+        if self.is_constant(0) {
             let (shape, table) = self.constant(0)?;
             let Some(Value::Ids(ids_shape, ids)) = self.node.input(1).and_then(|name| self.values.get(name)) else {
                 return Err("no ids".into());
