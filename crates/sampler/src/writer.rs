@@ -271,7 +271,8 @@ impl Writer {
 
     fn push(&mut self, vocabulary: &Vocabulary, token: u32) -> Step<'_> {
         self.lengthen(token);
-        self.tokens += 1;
+        // From a saved text this can be any number.
+        self.tokens = self.tokens.wrapping_add(1);
         self.text.clear();
         let mut end = None;
         if Some(token) == vocabulary.boundary() {
@@ -296,7 +297,7 @@ impl Writer {
                 self.text.clear();
                 return Some(End::Length);
             }
-            self.characters += self.text.chars().count();
+            self.characters = self.characters.saturating_add(self.text.chars().count());
         }
         if self.stopped() {
             return Some(End::Stop);

@@ -30,7 +30,7 @@ fn plan(length: usize) -> Plan {
         frequency_penalty: Some(0.02),
         ..Options::default()
     };
-    Plan { options, cycle: vec![0.7, 1.0, 2.0], length, seed: 7, continued: true, ..Plan::default() }
+    Plan { options, cycle: vec![0.7, 1.5, 3.0], length, seed: 7, continued: true, ..Plan::default() }
 }
 
 fn begin(sampler: &mut Sampler, plan: &Plan, prompt: &str) -> Writer {
@@ -61,7 +61,7 @@ fn saved(name: &str, prompt: &str, plan: &Plan) -> (String, Vec<u8>) {
 fn a_saved_text_goes_on_as_if_it_had_not_been_interrupted() {
     for (name, prompt) in MODELS {
         let whole = saved(name, prompt, &plan(1000)).0;
-        for first in [0, 1, 400, 999] {
+        for first in (0..30).chain([400, 999]) {
             let (mut text, state) = saved(name, prompt, &plan(first));
             let mut sampler = sampler(name);
             // What was there before does not count.
@@ -108,6 +108,18 @@ fn a_stop_text_that_was_begun_is_found_and_one_that_was_found_is_over() {
     let state = text.save_state(&mut writer, &weights("stateful")).unwrap();
     let mut writer = text.load_state(&state, &plan(1000 - place), &weights("stateful")).unwrap();
     assert_eq!(write(&mut text, &mut writer), whole[place..]);
+    // Of bytes, some complete no character: the end of the text is the same after them.
+    let stops = Plan { stops: vec!["\n".into()], ..plan(1000) };
+    let (mut written, mut state) = saved("bytes", "a", &stops);
+    while written.chars().count() < 200 {
+        let mut text = sampler("bytes");
+        let mut writer = text.load_state(&state, &stops, &weights("bytes")).unwrap();
+        let line = write(&mut text, &mut writer);
+        assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
+        written.push_str(&line);
+        state = text.save_state(&mut writer, &weights("bytes")).unwrap();
+    }
+    assert!(saved("bytes", "a", &plan(1000)).0.starts_with(&written));
 }
 
 #[test]
@@ -176,6 +188,16 @@ fn what_is_no_state_of_this_model_is_refused() {
             }
         }
     }
+    // Whatever the numbers before the lists are.
+    let (_, mut state) = saved("bytes", "a", &plan(30));
+    state[20..60].fill(0xff);
+    state[52] = 0xfe;
+    let content = state.len() - 8;
+    let checksum = xxh3_64(&state[..content]);
+    state[content..].copy_from_slice(&checksum.to_le_bytes());
+    let mut text = sampler("bytes");
+    let mut writer = text.load_state(&state, &plan(usize::MAX), &weights("bytes")).unwrap();
+    write(&mut text, &mut writer);
     // A text of windows is none of a model that carries its state.
     let (_, state) = saved("window", "ab", &plan(30));
     let mut carrying = Model::from_bytes(&file("window"), &Engine::default()).unwrap();

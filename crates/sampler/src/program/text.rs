@@ -28,7 +28,7 @@ impl Text {
     pub fn begin_next(&mut self, plan: &Plan, prompt: &str) -> Result<()> {
         let (seed, stream) = self.writer.seed();
         let plan = Plan { seed, ..plan.clone() };
-        self.writer = begin(&mut self.sampler, &plan, prompt, stream + 1)?;
+        self.writer = begin(&mut self.sampler, &plan, prompt, stream.wrapping_add(1))?;
         Ok(())
     }
 
