@@ -30,7 +30,10 @@ fn unknown_characters_of_a_prompt_are_left_out_on_request() {
         };
         let output = write(prompt, &["--skip-unknown"]);
         assert_eq!(text(&output), text(&write(read, &[])), "{prompt}");
-        let notice = format!("{skipped} characters of the prompt are unknown to this model and were left out\n");
+        let notice = format!(
+            "left out of the prompt: {skipped} character{} that this model does not know\n",
+            if skipped == 1 { "" } else { "s" }
+        );
         assert_eq!(errors(&output), if skipped > 0 { notice } else { String::new() }, "{prompt}");
         assert_eq!(write(prompt, &[]).status.code(), Some(if skipped > 0 { 3 } else { 0 }), "{prompt}");
     }
