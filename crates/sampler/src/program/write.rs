@@ -6,7 +6,7 @@ use std::{
     ops::ControlFlow,
 };
 
-use model_card::printable_lines;
+use model_card::{counted, printable_lines};
 use sampler::{End, Model, Network, Plan, Sample, Sampler, weights_checksum, write_batch};
 
 use super::{
@@ -33,7 +33,7 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, bytes: &[u8], config: 
         None => prompt::resolve(&model, config.prompt.as_ref(), config.skip_unknown)?,
     };
     if skipped > 0 {
-        notice(&format!("{skipped} characters of the prompt are unknown to this model and were left out"));
+        notice(&format!("left out of the prompt: {} that this model does not know", counted(skipped, "character")));
     }
     let stops = prompt::resolve_stops(&model, &config.stops)?;
     let excluded = prompt::resolve_excluded(&model, config.allow.as_deref(), config.forbid.as_deref())?;

@@ -62,3 +62,13 @@ pub fn text(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
+
+/// The standard error of a program.
+pub fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The JSON objects that a program has written.
+pub fn objects(output: &Output) -> Vec<serde_json::Value> {
+    text(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
