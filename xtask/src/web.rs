@@ -55,6 +55,8 @@ fn compile(project: &Project) -> Result<PathBuf> {
     cargo.env("RUSTFLAGS", format!("{} {FLAGS}", project.flags()?));
     // A page carries the module. Its arithmetic is in `kernels`, whose level Cargo.toml states.
     cargo.env("CARGO_PROFILE_DIST_OPT_LEVEL", "s");
+    // wasm-bindgen reads which instructions the module needs, and removes the names itself.
+    cargo.env("CARGO_PROFILE_DIST_STRIP", "debuginfo");
     run_program(&mut cargo)?;
     Ok(project.target().join(TARGET).join("dist/scrimshaw_web.wasm"))
 }
@@ -67,7 +69,9 @@ fn bind(project: &Project, module: &Path, kind: Kind) -> Result<PathBuf> {
         format!("there is no wasm-bindgen {version}: cargo cannot install wasm-bindgen-cli, whose messages say why")
     })?;
     let folder = project.target().join("web").join(kind.name());
-    run_program(Command::new(program).args(["--target", kind.name(), "--out-dir"]).arg(&folder).arg(module))?;
+    let mut bindgen = Command::new(program);
+    bindgen.args(["--remove-name-section", "--remove-producers-section", "--target", kind.name(), "--out-dir"]);
+    run_program(bindgen.arg(&folder).arg(module))?;
     Ok(folder)
 }
 

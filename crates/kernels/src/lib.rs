@@ -11,8 +11,10 @@
 //!
 //! # How a kernel is written
 //! A kernel is a struct of what it reads and writes, with one `run` over a `Simd` type, and is compiled once per instruction
-//! set: AVX-512 (with and without AVX512-BF16), AVX2 with FMA, NEON, and portable code, WebAssembly included.
-//! [`Instructions`] picks a set at run time. Each kernel has a naive twin in the tests, which hold the two together within a
+//! set: AVX-512 (with and without AVX512-BF16), AVX2 with FMA, NEON, WebAssembly's SIMD, and portable code.
+//! [`Instructions`] picks a set at run time, but for WebAssembly, where a module either needs SIMD or does without. WebAssembly
+//! and portable code compute a multiply-add of floats in several instructions, so that it rounds once there, too: int8 kernels
+//! are fast on them, `f32` kernels take some ten times as long. Each kernel has a naive twin in the tests, which hold the two together within a
 //! stated bound on every set that the machine has. All `unsafe` of the project's arithmetic is here: threads write disjoint
 //! parts of one slice, tiles read through pointers whose range was checked before, and intrinsics need their instructions.
 //!

@@ -38,6 +38,7 @@ impl Generator {
 
     /// Makes a `for` loop over the steps possible.
     #[wasm_bindgen(js_name = "[Symbol.iterator]")]
+    #[must_use]
     pub fn iterator(&self) -> Generator {
         Self { text: Rc::clone(&self.text), seed: self.seed }
     }

@@ -30,6 +30,7 @@ impl Model {
     }
 
     /// Begins a text. Throws if an option is unknown or out of range, or a character is unknown to the model.
+    #[allow(clippy::needless_pass_by_value, reason = "JavaScript hands over values")]
     pub fn generate(
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "Options")] options: JsValue,

@@ -136,11 +136,9 @@ fn whole(name: &str, value: &JsValue) -> Result<usize> {
 
 fn seed(name: &str, value: &JsValue) -> Result<u64> {
     let expected = || wrong(name, "a whole number of 0 or more; above 2^53 a bigint, such as 7n, below 2^64");
-    match value.dyn_ref::<BigInt>() {
-        Some(number) => u64::try_from(number.clone()).map_err(|_| expected()),
-        None => {
-            let number = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=MOST).contains(number));
-            number.map(|number| number as u64).ok_or_else(expected)
-        }
+    if let Some(number) = value.dyn_ref::<BigInt>() {
+        return u64::try_from(number.clone()).map_err(|_| expected());
     }
+    let number = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=MOST).contains(number));
+    number.map(|number| number as u64).ok_or_else(expected)
 }

@@ -5,6 +5,7 @@
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128")))]
 mod intrinsics;
+#[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
 mod portable;
 mod slices;
 mod unfused;
@@ -19,6 +20,7 @@ mod x86;
 
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::Neon;
+#[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
 pub(crate) use portable::Portable;
 pub(crate) use slices::{load, load_padded, store, store_bf16, store_partial};
 pub(crate) use unfused::Unfused;

@@ -9,7 +9,7 @@ use ort_sys::{OrtApi, OrtEnv, OrtRunOptions, OrtSession, OrtSessionOptions, OrtS
 
 use crate::{
     engine::{Engine, Model, ModelSource},
-    error::{Error, Result},
+    error::Result,
     ffi,
     tensor::Tensor,
 };
@@ -67,7 +67,7 @@ unsafe fn file_path(path: *const os_char) -> Result<OsString> {
     use std::os::windows::ffi::OsStringExt;
 
     if path.is_null() {
-        return Err(Error::invalid("the path of the model is null"));
+        return Err(crate::error::Error::invalid("the path of the model is null"));
     }
     // SAFETY: the caller's promise: there is a zero, and everything up to it may be read.
     let length = (0..).take_while(|&index| unsafe { path.add(index).read() } != 0).count();
