@@ -65,6 +65,7 @@ const FIREWALL: &[Rule] = &[
     },
     Rule { package: "trainer", never: &[ONNX, TERMINAL, SAMPLING, &["carve", "analysis"]], surely: "candle-core" },
     Rule { package: "analysis", never: &[ONNX, TERMINAL, SAMPLING, &["carve"]], surely: "trainer" },
+    Rule { package: "page", never: &[CANDLE, ONNX, TERMINAL, TRAINING, SAMPLING, &["report"]], surely: "maud" },
     Rule { package: "report", never: &[ONNX, TERMINAL, SAMPLING, &["carve"]], surely: "maud" },
     Rule {
         package: "onnx-export",
