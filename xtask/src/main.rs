@@ -59,6 +59,7 @@ Commands of carve, which is built first; cargo xtask COMMAND --help explains eac
   novelty      Measure how much of what a model writes is copied from its training text
   neurons      Find the cells that follow a feature of the text, and where the network errs
   export       Write a run's best checkpoint as an ONNX file
+  page         Make one HTML file that writes text with a model, offline
   import       Make a run of a network that PyTorch trained
   completions  Print completions for a shell
   man          Print the manual page, or write all pages into a folder

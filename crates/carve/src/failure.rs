@@ -72,7 +72,15 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
             let error = cause.downcast_ref::<report::Error>()?;
             Some(if matches!(error, report::Error::Data(_)) { 1 } else { exit::CANNOT_WRITE })
         };
-        corpus.or_else(trainer).or_else(analysis).or_else(export).or_else(report)
+        let sampler = || {
+            Some(match cause.downcast_ref::<sampler::Error>()? {
+                sampler::Error::Read { .. } | sampler::Error::Folder(_) => exit::BAD_INPUT,
+                sampler::Error::Memory(_) | sampler::Error::Thread(_) => 1,
+                _ => exit::DAMAGED,
+            })
+        };
+        let page = || cause.downcast_ref::<page::Error>().map(|_| exit::CANNOT_WRITE);
+        corpus.or_else(trainer).or_else(analysis).or_else(export).or_else(report).or_else(sampler).or_else(page)
     };
     error.chain().find_map(code).unwrap_or(1)
 }

@@ -19,6 +19,7 @@ mod inspect;
 mod man;
 mod neurons;
 mod novelty;
+mod page;
 mod prepare;
 mod recipes;
 mod report;
@@ -81,6 +82,7 @@ enum Command {
     Novelty(novelty::Arguments),
     Neurons(neurons::Arguments),
     Export(export::Arguments),
+    Page(page::Arguments),
     Import(import::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -134,6 +136,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Novelty(arguments) => novelty::run(&session, &arguments),
         Command::Neurons(arguments) => neurons::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
+        Command::Page(arguments) => page::run(&session, &arguments),
         Command::Import(arguments) => import::run(&session, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
