@@ -48,13 +48,17 @@ pub fn render(page: &Page<'_>) -> String {
     markup::html(page)
 }
 
-/// Writes the page. A file that is there is replaced if it is a page of this kind.
+/// Writes the page, into a folder that is made if need be. A file that is there is replaced if it is a page of this kind.
 ///
 /// # Errors
 /// [`Error::NotAPage`] if another file is there; it is left as it is. [`Error::Write`] if the place is not writable.
 pub fn write(page: &Page<'_>, path: &Path) -> Result<()> {
     check(path)?;
-    durable::write(path, render(page).as_bytes()).map_err(|source| Error::Write { path: path.into(), source })
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder
+        .map_or(Ok(()), durable::create_dir_all)
+        .and_then(|()| durable::write(path, render(page).as_bytes()))
+        .map_err(|source| Error::Write { path: path.into(), source })
 }
 
 /// Checks, before anything is computed, that a page may be put there.

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use maud::{Markup, PreEscaped, html};
-use model_card::printable;
+use model_card::{ModelCard, printable};
 use sha2::{Digest, Sha256};
 
 use crate::{Page, facts};
@@ -39,7 +39,7 @@ pub fn html(page: &Page<'_>) -> String {
             p.kind { (facts::summary(card, model.len())) }
         }
         main {
-            (form())
+            (form(beginning(card)))
             p #status role="status" { "Loading\u{2026}" }
             (text())
             (details(page))
@@ -77,13 +77,18 @@ fn pack(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(encoder.finish().unwrap_or_default())
 }
 
+/// What an empty prompt means: a model of documents begins a new one.
+fn beginning(card: &ModelCard) -> &'static str {
+    if card.vocabulary.boundary().is_some() { "Empty: a new text" } else { "Empty: an excerpt of the training text" }
+}
+
 /// What the reader sets.
-fn form() -> Markup {
+fn form(beginning: &str) -> Markup {
     html! {
         form #form novalidate {
             label for="prompt" { "Prompt" }
             textarea #prompt rows="2" spellcheck="false" autocapitalize="off" autocomplete="off" enterkeyhint="go"
-                aria-describedby="prompt-help" placeholder="Empty: an excerpt of the training text" {}
+                aria-describedby="prompt-help" placeholder=(beginning) {}
             p.small #prompt-help { kbd { "Enter" } " writes, " kbd { "Shift" } "+" kbd { "Enter" } " starts a line, " kbd { "Esc" } " stops." }
             div.fields {
                 (number("temperature", "Temperature", "0.5", "0", "5", "any"))

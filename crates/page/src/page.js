@@ -137,7 +137,9 @@
     const { count: _, length, ...others } = options;
     // One character more than is shown: it knows what would follow the text.
     const generator = model.generate({ ...others, length: length + 1, likeliest: GUESSES });
-    const add = article(options.prompt ?? model.card.seed_text ?? "");
+    const { vocabulary, seed_text: excerpt } = model.card;
+    // Without a prompt, a model of documents begins a new one.
+    const add = article(options.prompt ?? (vocabulary.boundary ? "" : excerpt));
     let written = 0, ahead;
     try {
       for (let isDone = false; !isDone; ) {

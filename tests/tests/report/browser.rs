@@ -63,16 +63,21 @@ impl Browser {
         self.driver.as_ref().expect("a session")
     }
 
-    /// Opens a file, and waits until its script has drawn the passage. The logs begin with it: the browser's own first page
-    /// is forgotten.
+    /// Opens a report, and waits until its script has drawn the passage.
     pub fn open(&self, page: &Path) {
+        self.open_until(page, "", "document.getElementById('viewer').dataset.ready === ''");
+    }
+
+    /// Opens a file with a fragment (empty for none), and waits until an expression is true. The logs begin with it: the
+    /// browser's own first page is forgotten.
+    pub fn open_until(&self, page: &Path, fragment: &str, expression: &str) {
         self.runtime.block_on(self.driver().goto("about:blank")).expect("an empty page");
         for log in ["browser", "performance"] {
             self.log(log);
         }
-        let url = format!("file://{}", page.display());
+        let url = format!("file://{}{fragment}", page.display());
         self.runtime.block_on(self.driver().goto(url)).expect("the page");
-        self.wait("document.getElementById('viewer').dataset.ready === ''");
+        self.wait(expression);
     }
 
     /// What an expression of JavaScript is.
@@ -102,6 +107,11 @@ impl Browser {
         self.runtime.block_on(self.driver().action_chain().send_keys(key).perform()).expect("a key");
     }
 
+    /// Types a text, wherever the focus is.
+    pub fn write(&self, text: &str) {
+        self.runtime.block_on(self.driver().action_chain().send_keys(text).perform()).expect("keys");
+    }
+
     /// Sets the size of the window.
     pub fn resize(&self, width: u32, height: u32) {
         self.runtime.block_on(self.driver().set_window_rect(0, 0, width, height)).expect("a size");
@@ -113,8 +123,28 @@ impl Browser {
         entries.into_iter().map(|entry| entry.message).collect()
     }
 
+    /// Requests since the log was last read, but for the page itself.
+    pub fn requests(&self, page: &Path) -> Vec<String> {
+        let own = format!("file://{}", page.display());
+        let sent = self.log("performance").into_iter().filter_map(|entry| {
+            let entry: Value = serde_json::from_str(&entry).ok()?;
+            let is_request = entry["message"]["method"] == "Network.requestWillBeSent";
+            is_request.then(|| entry["message"]["params"]["request"]["url"].as_str().unwrap_or_default().to_owned())
+        });
+        let sent: Vec<String> = sent.collect();
+        assert!(sent.contains(&own), "the log shows the page's own request: {sent:?}");
+        sent.into_iter().filter(|url| *url != own).collect()
+    }
+
+    /// Keeps what is seen as a picture in the folder that `SCRIMSHAW_SCREENSHOTS` names, if it names one.
+    pub fn keep(&self, name: &str) {
+        if let Some(folder) = env::var_os("SCRIMSHAW_SCREENSHOTS") {
+            std::fs::write(Path::new(&folder).join(name), self.screenshot()).expect("a picture");
+        }
+    }
+
     /// What is seen, as PNG.
-    pub fn screenshot(&self) -> Vec<u8> {
+    fn screenshot(&self) -> Vec<u8> {
         self.runtime.block_on(self.driver().screenshot_as_png()).expect("a screenshot")
     }
 }

@@ -4,9 +4,8 @@
 
 mod browser;
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use browser::Browser;
@@ -36,25 +35,6 @@ fn colours(browser: &Browser) -> Value {
     browser.value("[...document.querySelectorAll('#passage b')].map(b => getComputedStyle(b).backgroundColor)")
 }
 
-/// Requests since the log was last read, but for the page itself.
-fn requests(browser: &Browser, page: &Path) -> Vec<String> {
-    let own = format!("file://{}", page.display());
-    let sent = browser.log("performance").into_iter().filter_map(|entry| {
-        let entry: Value = serde_json::from_str(&entry).ok()?;
-        let is_request = entry["message"]["method"] == "Network.requestWillBeSent";
-        is_request.then(|| entry["message"]["params"]["request"]["url"].as_str().unwrap_or_default().to_owned())
-    });
-    let sent: Vec<String> = sent.collect();
-    assert!(sent.contains(&own), "the log shows the page's own request: {sent:?}");
-    sent.into_iter().filter(|url| *url != own).collect()
-}
-
-fn keep(browser: &Browser, name: &str) {
-    if let Some(folder) = env::var_os("SCRIMSHAW_SCREENSHOTS") {
-        fs::write(Path::new(&folder).join(name), browser.screenshot()).expect("a picture");
-    }
-}
-
 #[test]
 fn a_reader_colours_the_text_by_mouse_and_by_keyboard() {
     let Some(browser) = Browser::start() else {
@@ -68,9 +48,9 @@ fn a_reader_colours_the_text_by_mouse_and_by_keyboard() {
 
     browser.resize(1280, 900);
     browser.open(&page);
-    assert_eq!(requests(&browser, &page), Vec::<String>::new());
+    assert_eq!(browser.requests(&page), Vec::<String>::new());
     assert_eq!(browser.log("browser"), Vec::<String>::new());
-    keep(&browser, "light.png");
+    browser.keep("light.png");
 
     // Every plot is told in words; what is left out of that is said to be decoration.
     let untold = "[...document.querySelectorAll('svg')].filter(svg => !(svg.getAttribute('role') === 'img' && \
@@ -127,15 +107,15 @@ fn a_reader_colours_the_text_by_mouse_and_by_keyboard() {
     browser.click("#theme");
     assert_ne!(paper(), light);
     browser.value("document.getElementById('cells').scrollIntoView()");
-    keep(&browser, "dark.png");
+    browser.keep("dark.png");
 
     // A phone.
     browser.resize(400, 800);
     browser.open(&page);
     assert_eq!(browser.value("document.documentElement.scrollWidth <= innerWidth"), true);
     browser.value("document.getElementById('viewer').scrollIntoView()");
-    keep(&browser, "phone.png");
-    assert_eq!(requests(&browser, &page), Vec::<String>::new());
+    browser.keep("phone.png");
+    assert_eq!(browser.requests(&page), Vec::<String>::new());
     assert_eq!(browser.log("browser"), Vec::<String>::new());
 }
 
