@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 
 use crate::project::Project;
+use crate::web::{self, Kind};
 
 /// Builds `carve` and becomes it: signals and the exit code are its own. Does not return where the system can do that.
 pub fn run(project: &Project, words: &[OsString]) -> Result<()> {
@@ -26,6 +27,10 @@ pub fn run(project: &Project, words: &[OsString]) -> Result<()> {
     if env::var_os("SCRIMSHAW_ARTIFACTS").is_none() {
         carve.env("SCRIMSHAW_ARTIFACTS", &project.artifacts);
     }
+    if needs_engine(words) {
+        // Named, not embedded: a program that embeds it would be linked again for the next command.
+        carve.arg("--engine").arg(web::build(project, Kind::NoModules)?);
+    }
     become_program(carve)
 }
 
@@ -39,6 +44,13 @@ fn become_program(mut program: Command) -> Result<()> {
 #[cfg(not(unix))]
 fn become_program(mut program: Command) -> Result<()> {
     crate::project::run(&mut program)
+}
+
+/// Whether the command makes a page, and names no sampler for browsers itself.
+fn needs_engine(words: &[OsString]) -> bool {
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    let is_answered = |word: &str| ["--engine", "--help", "-h"].contains(&word) || word.starts_with("--engine=");
+    words.first().is_some_and(|word| word == "page") && !words.iter().any(|word| is_answered(word))
 }
 
 /// The value of `--device`, if it is given.
@@ -65,7 +77,22 @@ fn runs(program: &str, argument: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::device;
+    use super::{device, needs_engine};
+
+    #[test]
+    fn a_page_gets_an_engine_unless_it_names_one() {
+        let cases: [(&[&str], bool); 5] = [
+            (&["page", "--model", "model.onnx"], true),
+            (&["page", "--engine", "folder"], false),
+            (&["page", "--engine=folder"], false),
+            (&["page", "--help"], false),
+            (&["export", "--dataset", "page"], false),
+        ];
+        for (words, expected) in cases {
+            let words: Vec<_> = words.iter().map(Into::into).collect();
+            assert_eq!(needs_engine(&words), expected, "{words:?}");
+        }
+    }
 
     #[test]
     fn the_device_is_read_in_both_forms() {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::project::{Project, run as run_program};
-use crate::web;
+use crate::web::{self, Kind};
 
 #[derive(Args)]
 #[command(
@@ -85,6 +85,9 @@ fn build(project: &Project, package: &str, name: &str) -> Result<PathBuf> {
     let target = project.host()?;
     let mut cargo = project.cargo()?;
     cargo.args(["build", "--profile", "dist", "--package", package, "--bins", "--target", &target]);
+    if name == "carve" {
+        cargo.env("SCRIMSHAW_WEB", web::build(project, Kind::NoModules)?);
+    }
     if cfg!(target_os = "linux") {
         let flags = env::var("RUSTFLAGS").unwrap_or_default();
         cargo.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static {SMALLER}"));

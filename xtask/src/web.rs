@@ -22,7 +22,6 @@ const FLAGS: &str = "-C target-feature=+simd128";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// By a script without modules, which puts everything into one global object.
-    #[allow(dead_code, reason = "for what holds the module in a page")]
     NoModules,
     /// By Node's `require`.
     Node,
