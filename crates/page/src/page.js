@@ -221,7 +221,7 @@
     const chips = guesses.map(({ text, probability }) => {
       const chip = element("span", "", step && text === step.text ? "chip taken" : "chip");
       chip.style.setProperty("--share", `${(100 * probability).toFixed(1)}%`);
-      chip.append(element("strong", label(text)), `\u2002${Math.round(100 * probability)}\u202f% `);
+      chip.append(element("strong", label(text)), `\u2002${probability < 0.005 ? "<1" : Math.round(100 * probability)}\u202f% `);
       return chip;
     });
     readout.replaceChildren(about, ...chips);

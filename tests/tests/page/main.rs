@@ -120,6 +120,10 @@ fn a_reader_writes_with_the_keyboard_alone_and_gets_the_native_text() {
     // The link carries the settings: another window writes the same.
     let link = browser.value("document.getElementById('link').getAttribute('href')");
     assert_eq!(link, "#prompt=The+sea+&temperature=0.8&top-p=0.9&length=300&seed=7");
+    browser.click("#link");
+    browser.wait("document.getElementById('status').textContent.startsWith('The link is')");
+    assert_eq!(browser.value("location.hash"), link);
+    assert_eq!(browser.log("browser"), Vec::<String>::new());
     browser.open_until(&page, link.as_str().unwrap(), DONE);
     assert_eq!(browser.value("document.getElementById('temperature').value"), "0.8");
     assert_eq!(browser.value(WRITTEN), expected);
