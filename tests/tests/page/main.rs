@@ -154,18 +154,22 @@ fn a_reader_writes_with_the_keyboard_alone_and_gets_the_native_text() {
     browser.open_until(&page, "#temperature=-1", "document.body.dataset.state === 'failed'");
     assert_eq!(browser.value("document.activeElement.id"), "temperature");
 
-    // Light and dark, and a phone.
+    look(&browser, &page);
+    assert_eq!(browser.log("browser"), Vec::<String>::new());
+}
+
+/// Light and dark, and a phone.
+fn look(browser: &Browser, page: &Path) {
     let paper = || browser.value("getComputedStyle(document.body).backgroundColor");
-    browser.open_until(&page, "#seed=1", DONE);
+    browser.open_until(page, "#seed=1", DONE);
     let light = paper();
     browser.click("#theme");
     assert_ne!(paper(), light);
     browser.keep("page-dark.png");
     browser.resize(400, 800);
-    browser.open_until(&page, "#seed=1", DONE);
+    browser.open_until(page, "#seed=1", DONE);
     assert_eq!(browser.value("document.documentElement.scrollWidth <= innerWidth"), true);
     browser.keep("page-phone.png");
-    assert_eq!(browser.log("browser"), Vec::<String>::new());
 }
 
 #[test]

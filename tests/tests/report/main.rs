@@ -2,6 +2,7 @@
 //!
 //! `SCRIMSHAW_SCREENSHOTS` names a folder for pictures of the page: light, dark, and 400 pixels wide.
 
+#[allow(dead_code, reason = "the tests of the page use the rest of it")]
 mod browser;
 
 use std::fs;

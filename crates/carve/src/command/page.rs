@@ -30,7 +30,7 @@ pub struct Arguments {
     /// The file to write; only a page of this kind is replaced [default: page.html beside the model].
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Folder with the sampler for browsers, scrimshaw_web.js and scrimshaw_web_bg.wasm [default: the one in this program].
+    /// Folder with the sampler for browsers: a script and a module of WebAssembly [default: those in this program].
     #[arg(long, value_name = "FOLDER")]
     engine: Option<PathBuf>,
 }
