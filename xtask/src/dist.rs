@@ -9,17 +9,22 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::project::{Project, run as run_program};
+use crate::python;
 
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask dist && cp artifacts/dist/scrimshaw artifacts/sea-story/model.onnx /mnt/stick/\n  \
-                  cargo xtask dist --target aarch64-unknown-linux-gnu"
+                  cargo xtask dist --target aarch64-unknown-linux-gnu\n  cargo xtask dist --python"
 )]
 pub struct Arguments {
     /// Build scrimshaw alone, for another machine: artifacts/dist/TARGET/scrimshaw. rustup adds Rust's library for the target
     /// unless RUSTC is set; the target's C compiler links.
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
+    /// Build the wheel of the Python package alone: artifacts/dist/scrimshaw-VERSION-PLATFORM.whl. maturin, which builds it, is
+    /// installed into target/tools.
+    #[arg(long, conflicts_with = "target")]
+    python: bool,
     /// Print one JSON object per program on stdout: file, bytes.
     #[arg(long)]
     json: bool,
@@ -84,18 +89,27 @@ impl Machine {
 }
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
+    if arguments.python {
+        return tell(&python::wheel(project)?, "for Python 3.9 and later", arguments.json);
+    }
     let (machine, programs) = match &arguments.target {
         Some(target) => (Machine::other(project, target)?, &PROGRAMS[..1]),
         None => (Machine::this(project)?, &PROGRAMS[..]),
     };
     for (package, name) in programs {
         let program = make(project, &machine, package, name)?;
-        let bytes = fs::metadata(&program)?.len();
-        if arguments.json {
-            println!("{}", serde_json::json!({ "file": program, "bytes": bytes }));
-        } else {
-            eprintln!("{}: {:.2} MB, needs no other file", program.display(), bytes as f64 / 1e6);
-        }
+        tell(&program, "needs no other file", arguments.json)?;
+    }
+    Ok(())
+}
+
+/// Says what was made.
+fn tell(file: &Path, remark: &str, json: bool) -> Result<()> {
+    let bytes = fs::metadata(file)?.len();
+    if json {
+        println!("{}", serde_json::json!({ "file": file, "bytes": bytes }));
+    } else {
+        eprintln!("{}: {:.2} MB, {remark}", file.display(), bytes as f64 / 1e6);
     }
     Ok(())
 }

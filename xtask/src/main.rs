@@ -11,6 +11,7 @@ mod dist;
 mod fuzz;
 mod project;
 mod protoc;
+mod python;
 mod skips;
 mod test;
 
