@@ -11,6 +11,7 @@ use crate::c_library;
 use crate::checksums;
 use crate::licences;
 use crate::project::{Project, run as run_program};
+use crate::python;
 use crate::web::{self, Kind};
 
 #[derive(Args)]
@@ -25,16 +26,20 @@ pub struct Arguments {
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
     /// Print one JSON object for each result on stdout: file, bytes.
+    /// Build the wheel of the Python package instead: artifacts/dist/scrimshaw-VERSION-PLATFORM.whl. maturin, which builds it, is
+    /// installed into target/tools.
+    #[arg(long, conflicts_with = "target")]
+    python: bool,
     #[arg(long)]
     json: bool,
     /// Make the npm package instead: the sampler in WebAssembly, as artifacts/dist/npm.
     #[arg(long, conflicts_with = "target")]
     npm: bool,
     /// Build the library for C instead: artifacts/dist/c/libscrimshaw.a, its shared twin, and scrimshaw.h.
-    #[arg(long, conflicts_with_all = ["target", "npm"])]
+    #[arg(long, conflicts_with_all = ["target", "npm", "python"])]
     c: bool,
     /// Make all of it, with the licences of what is linked (LICENCES-*.txt) and checksums (SHA256SUMS).
-    #[arg(long, conflicts_with_all = ["target", "npm", "c"])]
+    #[arg(long, conflicts_with_all = ["target", "npm", "c", "python"])]
     all: bool,
 }
 
@@ -104,11 +109,15 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     if arguments.c {
         return c_library::run(project, json);
     }
+    if arguments.python {
+        return say(&python::wheel(project)?, json, "for Python 3.9 and later");
+    }
     let machine = Machine::this(project)?;
     programs(project, &machine, &PROGRAMS, json)?;
     if arguments.all {
         npm(project, json)?;
         c_library::run(project, json)?;
+        say(&python::wheel(project)?, json, "for Python 3.9 and later")?;
         for (package, name) in LICENSED {
             eprintln!("collecting the licences of {package}");
             let target = if package == "web" { web::TARGET } else { &machine.target };

@@ -14,6 +14,7 @@ mod fuzz;
 mod licences;
 mod project;
 mod protoc;
+mod python;
 mod skips;
 mod test;
 mod web;

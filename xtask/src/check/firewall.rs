@@ -109,6 +109,11 @@ const FIREWALL: &[Rule] = &[
         surely: "sampler",
     },
     Rule {
+        package: "python",
+        never: &[CANDLE, TRAINING, &["indicatif", "ctrlc", "bincode", "prost", "rten"]],
+        surely: "pyo3",
+    },
+    Rule {
         package: "event-files",
         never: &[CANDLE, TERMINAL, TRAINING, SAMPLING, &["ort", "rten", "model-card", "decoding", "serde"]],
         surely: "prost",
