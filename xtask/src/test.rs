@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::project::{Failed, Project, code, has_cuda_toolkit, run as run_program};
 use crate::skips::Skips;
+use crate::web::{self, Kind};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -35,6 +36,10 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     let whole = arguments.rest.is_empty();
     let scope: &[String] = if whole { &["--workspace".into()] } else { &arguments.rest };
     let mut skips = Skips::default();
+    // A page that writes text is tried in a browser, and has the sampler for browsers in it.
+    if whole && project.has_library_for(web::TARGET) {
+        web::build(project, Kind::NoModules)?;
+    }
     let mut passed = run_and_read(project.cargo()?.arg("test").args(locked).args(scope), &mut skips, &mut stderr());
     for Peer { test, package, feature, missing } in if whole { PEERS } else { &[] } {
         if passed.is_err() {

@@ -92,9 +92,10 @@ impl Instructions {
         }
     }
 
-    /// A name that no other set has: portable, avx2, avx512, avx512vnni, avx512bf16 or neon.
+    /// A name that no other set has: portable, avx2, avx512, avx512vnni, avx512bf16, neon or simd128.
     pub fn key(self) -> &'static str {
         match self.0 {
+            #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
             Set::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "avx2",
@@ -106,6 +107,8 @@ impl Instructions {
             Set::Avx512Bf16 => "avx512bf16",
             #[cfg(target_arch = "aarch64")]
             Set::Neon => "neon",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Set::Simd128 => "simd128",
         }
     }
 
