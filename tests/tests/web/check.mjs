@@ -37,7 +37,7 @@ for (const [part, options] of [
   ["does not write", { stop: ["\u6f22"] }],
   ["`words`", { words: 1 }],
   ["`likeliest`", { likeliest: -1 }],
-  ["no option `temprature`", { temprature: 1 }],
+  ["no option `heat`", { heat: 1 }],
   ["object", "seed"],
 ]) {
   refused(part, () => model.generate(options));
