@@ -37,8 +37,11 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     let scope: &[String] = if whole { &["--workspace".into()] } else { &arguments.rest };
     let mut skips = Skips::default();
     // A page that writes text is tried in a browser, and has the sampler for browsers in it.
-    if whole && project.has_library_for(web::TARGET) {
-        web::build(project, Kind::NoModules)?;
+    if whole
+        && project.has_library_for(web::TARGET)
+        && let Err(error) = web::build(project, Kind::NoModules)
+    {
+        skips.say("the sampler for browsers", &format!("it cannot be built: {error:#}"));
     }
     let mut passed = run_and_read(project.cargo()?.arg("test").args(locked).args(scope), &mut skips, &mut stderr());
     for Peer { test, package, feature, missing } in if whole { PEERS } else { &[] } {
