@@ -1,8 +1,10 @@
-//! `cargo xtask bench sample`: measures the shipped sampler, and one character in it and in ONNX Runtime.
+//! `cargo xtask bench sample`: measures the shipped sampler with weights in f32 and in int8, and one character in it and in
+//! ONNX Runtime.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use std::{fmt, fs};
 
 use anyhow::Result;
 use clap::Args;
@@ -14,11 +16,15 @@ use super::{machine, measure, median, peers, process};
 use crate::dist;
 use crate::project::{Project, run as run_program};
 
-/// Layers and hidden units of the networks: the lecture's, and two that are large for a character model.
-const SIZES: [(usize, usize); 3] = [(1, 128), (2, 512), (3, 512)];
+/// Layers and hidden units of the networks: the lecture's, what three minutes of training choose, and two that are large for a
+/// character model.
+const SIZES: [(usize, usize); 4] = [(1, 128), (2, 288), (2, 512), (3, 512)];
 
 /// Texts that are written in parallel.
 const COUNT: usize = 64;
+
+/// A line of the text that is scored.
+const LINE: &str = "To be, or not to be: that is the question, whether it be nobler.\n";
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench sample\n  \
@@ -69,6 +75,24 @@ struct Measured {
     memory: Vec<f64>,
     alone: Vec<f64>,
     together: Vec<f64>,
+    scored: Vec<f64>,
+}
+
+/// How a network's weights are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Weights {
+    F32,
+    Int8,
+}
+
+/// A network that is measured.
+struct Network {
+    layers: usize,
+    hidden: usize,
+    weights: Weights,
+    model: PathBuf,
+    measured: Measured,
 }
 
 /// Medians of one network.
@@ -76,8 +100,10 @@ struct Measured {
 struct Row {
     layers: usize,
     hidden: usize,
+    weights: Weights,
     /// One character through `ort`, on one thread, in microseconds.
     character_us: f64,
+    /// The same in ONNX Runtime, with weights in f32.
     onnxruntime_character_us: Option<f64>,
     ratio: Option<f64>,
     load_ms: f64,
@@ -85,25 +111,26 @@ struct Row {
     /// From the start of the process to its first character.
     first_character_ms: f64,
     peak_rss_mb: Option<f64>,
+    /// Of the whole program, on one thread.
     characters_per_second: f64,
+    /// Of 64 texts at once, on one thread.
     characters_per_second_together: f64,
+    /// Of `score`, on one thread.
+    characters_per_second_scored: f64,
 }
 
 pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     let programs = build(project, arguments.peers.python()?)?;
     let folder = tempfile::tempdir()?;
-    let mut networks = Vec::new();
-    for ((layers, hidden), model) in SIZES.into_iter().zip(models(project, folder.path())?) {
-        networks.push((layers, hidden, model, Measured::default()));
-    }
+    let mut networks = networks(project, folder.path())?;
     for round in 1..=arguments.rounds {
-        for (layers, hidden, model, measured) in &mut networks {
-            eprintln!("round {round}: {layers}×{hidden}");
-            measured.add(&programs, model)?;
+        for network in &mut networks {
+            eprintln!("round {round}: {network}");
+            network.measure(&programs, folder.path())?;
         }
     }
-    let rows: Vec<Row> = networks.iter().map(|(layers, hidden, _, measured)| measured.row(*layers, *hidden)).collect();
-    let bytes = std::fs::metadata(&programs.sampler)?.len();
+    let rows = rows(&networks);
+    let bytes = fs::metadata(&programs.sampler)?.len();
     let version = programs.library.map(|library| library.version);
     if arguments.json {
         let figures = json!({
@@ -124,70 +151,115 @@ fn build(project: &Project, python: Option<&Path>) -> Result<Programs> {
     Ok(Programs { sampler, character, library: library.transpose()? })
 }
 
-/// A model file of each size.
-fn models(project: &Project, folder: &Path) -> Result<Vec<PathBuf>> {
+/// A network of each size with each kind of weights.
+fn networks(project: &Project, folder: &Path) -> Result<Vec<Network>> {
     let program = project.example("onnx-export", "untrained", &[])?;
-    let mut models = Vec::new();
+    let mut networks = Vec::new();
     for (layers, hidden) in SIZES {
-        let model = folder.join(format!("{layers}x{hidden}.onnx"));
-        run_program(Command::new(&program).args([layers.to_string(), hidden.to_string()]).arg(&model))?;
-        models.push(model);
+        for weights in [Weights::F32, Weights::Int8] {
+            let model = folder.join(format!("{layers}x{hidden}-{}.onnx", weights.name()));
+            let mut command = Command::new(&program);
+            command.args([layers.to_string(), hidden.to_string()]).arg(&model);
+            if weights == Weights::Int8 {
+                command.arg(weights.name());
+            }
+            run_program(&mut command)?;
+            networks.push(Network { layers, hidden, weights, model, measured: Measured::default() });
+        }
     }
-    Ok(models)
+    Ok(networks)
 }
 
-impl Measured {
+/// The figures of all networks. ONNX Runtime is measured with weights in f32, which it computes fastest.
+fn rows(networks: &[Network]) -> Vec<Row> {
+    let theirs = |of: &Network| {
+        let same =
+            |other: &&Network| (other.layers, other.hidden, other.weights) == (of.layers, of.hidden, Weights::F32);
+        networks.iter().find(same).map(|network| &network.measured)
+    };
+    networks.iter().map(|network| network.row(theirs(network))).collect()
+}
+
+impl Weights {
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}×{} {}", self.layers, self.hidden, self.weights.name())
+    }
+}
+
+impl Network {
     /// Measures one round.
-    fn add(&mut self, programs: &Programs, model: &Path) -> Result<()> {
-        let ours: Character = measure(Command::new(&programs.character).arg(model))?;
-        self.character.push(ours.median_us);
-        self.load.push(ours.load_ms);
-        if let Some(Library { library, .. }) = &programs.library {
+    fn measure(&mut self, programs: &Programs, folder: &Path) -> Result<()> {
+        let Self { model, measured, .. } = self;
+        let ours: Character = measure(Command::new(&programs.character).arg(&*model))?;
+        measured.character.push(ours.median_us);
+        measured.load.push(ours.load_ms);
+        if let (Some(Library { library, .. }), Weights::F32) = (&programs.library, self.weights) {
             let mut command = Command::new(&programs.character);
-            command.arg(model).arg("--onnxruntime").env("ORT_DYLIB_PATH", library);
+            command.arg(&*model).arg("--onnxruntime").env("ORT_DYLIB_PATH", library);
             let theirs: Character = measure(&mut command)?;
-            self.character_onnxruntime.push(theirs.median_us);
-            self.load_onnxruntime.push(theirs.load_ms);
+            measured.character_onnxruntime.push(theirs.median_us);
+            measured.load_onnxruntime.push(theirs.load_ms);
         }
 
         let start = process::start(&mut sampler(programs, model, 1, 1_000_000_000))?;
-        self.start.push(milliseconds(start.until_first_byte));
-        self.memory.extend(start.peak_bytes.map(|bytes| bytes / 1e6));
+        measured.start.push(milliseconds(start.until_first_byte));
+        measured.memory.extend(start.peak_bytes.map(|bytes| bytes / 1e6));
         // About half a second of text; parallel texts are shorter because there are many.
         let length = ((5e5 / ours.median_us) as usize).max(COUNT);
-        for (count, length, rates) in [(1, length, &mut self.alone), (COUNT, length / 4, &mut self.together)] {
+        for (count, length, rates) in [(1, length, &mut measured.alone), (COUNT, length / 4, &mut measured.together)] {
             let (time, _) = process::whole(&mut sampler(programs, model, count, length))?;
             let writing = time.saturating_sub(start.until_first_byte);
             rates.push((count * length) as f64 / writing.as_secs_f64());
         }
+        let text = LINE.repeat((length * 16).div_ceil(LINE.len()));
+        let file = folder.join("scored.txt");
+        fs::write(&file, &text)?;
+        let mut command = Command::new(&programs.sampler);
+        command.args(["score", "--total", "--threads", "1", "--model"]).arg(&*model).arg(&file);
+        let (time, _) = process::whole(&mut command)?;
+        let scoring = time.saturating_sub(start.until_first_byte);
+        measured.scored.push(text.len() as f64 / scoring.as_secs_f64());
         Ok(())
     }
 
-    fn row(&self, layers: usize, hidden: usize) -> Row {
+    fn row(&self, theirs: Option<&Measured>) -> Row {
+        let Self { layers, hidden, weights, measured, .. } = self;
         let median = |values: &[f64]| median(values.iter().copied());
         let maybe = |values: &[f64]| (!values.is_empty()).then(|| median(values));
-        let (ours, theirs) = (median(&self.character), maybe(&self.character_onnxruntime));
+        let (ours, theirs_us) =
+            (median(&measured.character), theirs.and_then(|theirs| maybe(&theirs.character_onnxruntime)));
         Row {
-            layers,
-            hidden,
+            layers: *layers,
+            hidden: *hidden,
+            weights: *weights,
             character_us: ours,
-            onnxruntime_character_us: theirs,
-            ratio: theirs.map(|theirs| ours / theirs),
-            load_ms: median(&self.load),
-            onnxruntime_load_ms: maybe(&self.load_onnxruntime),
-            first_character_ms: median(&self.start),
-            peak_rss_mb: maybe(&self.memory),
-            characters_per_second: median(&self.alone),
-            characters_per_second_together: median(&self.together),
+            onnxruntime_character_us: theirs_us,
+            ratio: theirs_us.map(|theirs| ours / theirs),
+            load_ms: median(&measured.load),
+            onnxruntime_load_ms: theirs.and_then(|theirs| maybe(&theirs.load_onnxruntime)),
+            first_character_ms: median(&measured.start),
+            peak_rss_mb: maybe(&measured.memory),
+            characters_per_second: median(&measured.alone),
+            characters_per_second_together: median(&measured.together),
+            characters_per_second_scored: median(&measured.scored),
         }
     }
 }
 
-/// The shipped program, told to write `count` texts of `length` characters.
+/// The shipped program, told to write `count` texts of `length` characters on one thread.
 fn sampler(programs: &Programs, model: &Path, count: usize, length: usize) -> Command {
     let mut command = Command::new(&programs.sampler);
     command.arg("--model").arg(model).args(["--hide-prompt", "--seed", "1"]);
-    command.args(["--count", &count.to_string(), "--length", &length.to_string()]);
+    command.args(["--count", &count.to_string(), "--length", &length.to_string(), "--threads", "1"]);
     command
 }
 
@@ -196,11 +268,11 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 fn show(rows: &[Row], bytes: u64, version: Option<&str>) {
-    let together = format!("{COUNT} texts at once, characters/s");
+    let together = format!("{COUNT} texts at once");
     let mut table = Table::new([
         "network",
         "one character, µs",
-        "ONNX Runtime, µs",
+        "ONNX Runtime in f32, µs",
         "ratio",
         "load, ms",
         "ONNX Runtime, ms",
@@ -208,12 +280,12 @@ fn show(rows: &[Row], bytes: u64, version: Option<&str>) {
         "peak memory, MB",
         "one text, characters/s",
         &together,
-        "ratio",
+        "score",
     ]);
     let maybe = |value: Option<f64>, digits: usize| value.map_or("–".into(), |value| format!("{value:.digits$}"));
     for row in rows {
         table.add([
-            format!("{}×{}", row.layers, row.hidden),
+            format!("{}×{} {}", row.layers, row.hidden, row.weights.name()),
             format!("{:.1}", row.character_us),
             maybe(row.onnxruntime_character_us, 1),
             maybe(row.ratio, 2),
@@ -223,7 +295,7 @@ fn show(rows: &[Row], bytes: u64, version: Option<&str>) {
             maybe(row.peak_rss_mb, 1),
             format!("{:.0}", row.characters_per_second),
             format!("{:.0}", row.characters_per_second_together),
-            format!("{:.1}", row.characters_per_second_together / row.characters_per_second),
+            format!("{:.0}", row.characters_per_second_scored),
         ]);
     }
     print!("{table}");
