@@ -1,5 +1,7 @@
-//! `cargo xtask bench`: measures training, sampling and preparing on this machine, and the peers in the same run.
+//! `cargo xtask bench`: measures training, sampling and preparing on this machine, the peers in the same run, and the
+//! losses that training comes to.
 
+mod losses;
 mod peers;
 mod prepare;
 mod process;
@@ -26,6 +28,8 @@ pub enum Task {
     Sample(sample::Arguments),
     /// Time preparing a large text.
     Prepare(prepare::Arguments),
+    /// Train the texts of docs/losses.toml and write the tables of docs/expected-losses.md.
+    Losses(losses::Arguments),
 }
 
 pub fn run(project: &Project, task: &Task) -> Result<()> {
@@ -33,6 +37,7 @@ pub fn run(project: &Project, task: &Task) -> Result<()> {
         Task::Train(arguments) => train::run(project, arguments),
         Task::Sample(arguments) => sample::run(project, arguments),
         Task::Prepare(arguments) => prepare::run(project, arguments),
+        Task::Losses(arguments) => losses::run(project, arguments),
     }
 }
 
