@@ -52,6 +52,15 @@ pub struct Case {
 
 /// A graph.
 pub fn generate(choices: &mut Unstructured<'_>) -> Result<Case> {
+    draw(choices, false)
+}
+
+/// A graph of which all products have int8 weights with a scale for each column, so that it may be computed in integers.
+pub fn generate_bytes(choices: &mut Unstructured<'_>) -> Result<Case> {
+    draw(choices, true)
+}
+
+fn draw(choices: &mut Unstructured<'_>, all_bytes: bool) -> Result<Case> {
     let seed = u64::from(choices.arbitrary::<u32>()?);
     let scale = *choices.choose(&[0.5, 1.0, 0.1, 3.0])?;
     let mut generator = Generator {
@@ -68,10 +77,13 @@ pub fn generate(choices: &mut Unstructured<'_>) -> Result<Case> {
         ids: Vec::new(),
         names: 0,
         has_layer: false,
-        is_quantized: false,
+        is_quantized: all_bytes,
+        all_bytes,
         for_rten: true,
     };
-    generator.is_quantized = generator.rarely(8)?;
+    if !all_bytes {
+        generator.is_quantized = generator.rarely(8)?;
+    }
     if generator.flip()? {
         generator.float_input(None)?;
     }
@@ -119,6 +131,8 @@ struct Generator<'c, 'd> {
     has_layer: bool,
     /// Whether matrices are stored as int8.
     is_quantized: bool,
+    /// Whether all of them are, with a scale for each column.
+    all_bytes: bool,
     for_rten: bool,
 }
 
@@ -284,7 +298,7 @@ impl Generator<'_, '_> {
     /// Weights of a shape, as many as needed for sums that stay small, unless they are an identity.
     fn weights(&mut self, shape: &[usize], inner: usize) -> Result<String> {
         let scale = self.scale * (inner as f32).powf(-0.5);
-        if self.is_quantized && shape.len() > 1 && !self.rarely(8)? {
+        if self.is_quantized && shape.len() > 1 && (self.all_bytes || !self.rarely(8)?) {
             return self.quantized(shape, scale);
         }
         let floats = self.random.take(shape.iter().product(), scale);
@@ -296,7 +310,13 @@ impl Generator<'_, '_> {
         let bytes: Vec<u8> =
             self.random.take(shape.iter().product(), 128.0).iter().map(|&float| float as i8 as u8).collect();
         let tensor = self.tensor(shape, 3, |tensor| tensor.message(9, |data| data.0.extend_from_slice(&bytes)))?;
-        let axis = if self.rarely(8)? { None } else { Some(if self.rarely(8)? { shape.len() - 2 } else { 1 }) };
+        let axis = if self.all_bytes {
+            Some(1)
+        } else if self.rarely(8)? {
+            None
+        } else {
+            Some(if self.rarely(8)? { shape.len() - 2 } else { 1 })
+        };
         let count = axis.map_or(1, |axis| shape[axis]);
         let places = if axis.is_some() { vec![count] } else { Vec::new() };
         let scales: Vec<f32> =
