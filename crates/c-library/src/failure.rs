@@ -52,8 +52,12 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = match &error {
-            Error::Options(_) => Status::BadArgument,
-            Error::Text(_) | Error::NothingFed => Status::BadText,
+            Error::Options(_) | Error::NothingAllowed | Error::NotAscii => Status::BadArgument,
+            Error::Text(_)
+            | Error::NothingFed
+            | Error::EmptyStop(_)
+            | Error::UnwrittenStop { .. }
+            | Error::KnownTooLong => Status::BadText,
             Error::Read { .. } | Error::Folder(_) => Status::CannotRead,
             Error::Memory(_) | Error::Thread(_) => Status::OutOfMemory,
             _ => Status::BadModel,

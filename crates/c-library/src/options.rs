@@ -5,11 +5,10 @@ use std::{
     ptr, slice,
 };
 
-use model_card::Unit;
-use sampler::Plan;
+use sampler::{Plan, Request};
 
 use crate::{
-    failure::{Failure, Result, Status},
+    failure::{Failure, Result},
     pointer,
 };
 
@@ -63,11 +62,11 @@ pub extern "C" fn scrimshaw_options_default() -> Options {
 }
 
 impl Options {
-    /// The plan of a text. Its numbers are checked where it is used.
+    /// The tokens to continue, and the plan of the text. Its numbers are checked where it is used.
     ///
     /// # Safety
-    /// `stops` is null or points to `stop_count` C strings or nulls.
-    pub(crate) unsafe fn plan(&self, model: &sampler::Model) -> Result<Plan> {
+    /// `prompt` is null or a C string; `stops` is null or points to `stop_count` C strings or nulls.
+    pub(crate) unsafe fn resolve(&self, model: &sampler::Model) -> Result<(Vec<u32>, Plan)> {
         let stops = match (self.stops.is_null(), self.stop_count) {
             (_, 0) => &[],
             (true, _) => return Err(Failure::null("stops")),
@@ -75,8 +74,16 @@ impl Options {
             (false, count) => unsafe { slice::from_raw_parts(self.stops, count) },
         };
         // SAFETY: the caller vouches for each of them.
-        let stops = stops.iter().map(|&stop| stop_text(model, unsafe { pointer::string("stops", stop) }?));
-        Ok(Plan {
+        let stops = stops.iter().map(|&stop| unsafe { pointer::string("stops", stop) }.map(str::to_owned));
+        let stops = stops.collect::<Result<Vec<_>>>()?;
+        let prompt = if self.prompt.is_null() {
+            None
+        } else {
+            // SAFETY: the caller vouches for it.
+            Some(unsafe { pointer::string("prompt", self.prompt) }?)
+        };
+        let resolved = Request { prompt, stops: &stops, ..Request::default() }.resolve(&model.card)?;
+        let plan = resolved.plan(Plan {
             options: decoding::Options {
                 temperature: self.temperature,
                 top_k: (self.top_k != 0).then_some(self.top_k),
@@ -87,49 +94,14 @@ impl Options {
             },
             length: self.length,
             words: self.words != 0,
-            stops: stops.collect::<Result<_>>()?,
             seed: self.seed,
             ..Plan::default()
-        })
-    }
-
-    /// The tokens to continue.
-    ///
-    /// # Safety
-    /// `prompt` is null or a C string.
-    pub(crate) unsafe fn prompt(&self, model: &sampler::Model) -> Result<Vec<u32>> {
-        let prompt = if !self.prompt.is_null() {
-            // SAFETY: the caller vouches for it.
-            unsafe { pointer::string("prompt", self.prompt) }?
-        } else if model.card.vocabulary.boundary().is_some() {
-            // A model of documents starts a new one.
-            ""
-        } else {
-            &model.card.seed_text
-        };
-        Ok(model.encode(prompt)?)
+        });
+        Ok((resolved.tokens, plan))
     }
 }
 
 /// A setting, unless it has the value that changes nothing.
 fn unless(setting: f32, neutral: f32) -> Option<f32> {
     (setting.to_bits() != neutral.to_bits()).then_some(setting)
-}
-
-/// The normalised stop text. One that the model cannot write is refused.
-fn stop_text(model: &sampler::Model, stop: &str) -> Result<String> {
-    let vocabulary = &model.card.vocabulary;
-    let text = model.card.normalisation.apply(stop).into_owned();
-    let is_written = match vocabulary.unit() {
-        Unit::Char => text.chars().map(u32::from).all(|symbol| vocabulary.symbols().binary_search(&symbol).is_ok()),
-        Unit::Byte => text.bytes().map(u32::from).all(|symbol| vocabulary.symbols().binary_search(&symbol).is_ok()),
-    };
-    if text.is_empty() {
-        return Err(Failure::new(Status::BadText, format!("the stop text {stop:?} is empty; leave it out")));
-    }
-    if !is_written {
-        let message = format!("the stop text {stop:?} has a character that this model never writes; leave it out");
-        return Err(Failure::new(Status::BadText, message));
-    }
-    Ok(text)
 }

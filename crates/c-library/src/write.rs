@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use sampler::{Sampler, Writer};
+use sampler::Sampler;
 
 use crate::{
     failure::{Failure, Status, guard},
@@ -31,15 +31,9 @@ pub unsafe extern "C" fn scrimshaw_generate(
         let options = unsafe { options.as_ref() }.ok_or_else(|| Failure::null("options"))?;
         let callback = callback.ok_or_else(|| Failure::null("callback"))?;
         // SAFETY: the header asks for C strings in the settings, or null.
-        let (plan, prompt) = unsafe { (options.plan(&model)?, options.prompt(&model)?) };
-        let mut writer = Writer::new(&plan, &model.card.vocabulary, 0)?;
+        let (prompt, plan) = unsafe { options.resolve(&model) }?;
         let mut sampler = Sampler::new(model);
-        for token in prompt {
-            writer.remember(token);
-            sampler.feed_token(token)?;
-        }
-        // Fails if there is nothing to continue.
-        sampler.logits()?;
+        let mut writer = sampler.start(&plan, &prompt, 0)?;
         let mut piece = String::new();
         while writer.end().is_none() {
             let text = sampler.write(&mut writer)?.text;

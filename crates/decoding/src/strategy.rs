@@ -108,11 +108,7 @@ impl Decoding {
     /// The probabilities (V) that [`choose`](Self::choose) would sample from. They are 0 for tokens that cannot be
     /// drawn.
     pub fn distribution(&mut self, logits: &[f32]) -> &[f32] {
-        self.probabilities.clear();
-        self.probabilities.extend_from_slice(logits);
-        self.exclude();
-        self.penalise_repetition();
-        self.penalise_frequency();
+        self.adjusted(logits);
         if self.options.temperature == 0.0 {
             let likeliest = largest(&self.probabilities);
             self.probabilities.fill(0.0);
@@ -123,6 +119,17 @@ impl Decoding {
             softmax_in_place(&mut self.probabilities, self.options.temperature);
             self.keep_likeliest();
         }
+        &self.probabilities
+    }
+
+    /// The logits (V) that temperature, top-k, top-p and min-p are applied to: minus infinity for excluded tokens, and the
+    /// others after the penalties.
+    pub fn adjusted(&mut self, logits: &[f32]) -> &[f32] {
+        self.probabilities.clear();
+        self.probabilities.extend_from_slice(logits);
+        self.exclude();
+        self.penalise_repetition();
+        self.penalise_frequency();
         &self.probabilities
     }
 

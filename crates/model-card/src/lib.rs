@@ -15,6 +15,7 @@
 
 mod card;
 mod error;
+mod facts;
 mod normalisation;
 mod size;
 mod text;

@@ -29,6 +29,23 @@ impl Unit {
             Self::Byte => "byte",
         }
     }
+
+    /// The scalar values of a text, or its bytes.
+    pub fn symbols(self, text: &str) -> impl Iterator<Item = u32> {
+        let (characters, bytes) = match self {
+            Self::Char => (text, ""),
+            Self::Byte => ("", text),
+        };
+        characters.chars().map(u32::from).chain(bytes.bytes().map(u32::from))
+    }
+
+    /// A scalar value or a byte, for a message: `character '\n' (U+000A)` or `byte 0x0a`.
+    pub fn describe(self, symbol: u32) -> String {
+        match (self, char::from_u32(symbol)) {
+            (Self::Char, Some(character)) => format!("character {character:?} (U+{symbol:04X})"),
+            _ => format!("byte {symbol:#04x}"),
+        }
+    }
 }
 
 impl fmt::Display for Unit {
@@ -61,5 +78,13 @@ mod tests {
         }
         let message = "word".parse::<Unit>().unwrap_err().to_string();
         assert_eq!(message, "`word` is not a unit; use char or byte");
+    }
+
+    #[test]
+    fn a_text_has_symbols_that_can_be_described() {
+        assert_eq!(Unit::Char.symbols("a\u{e9}").collect::<Vec<_>>(), [0x61, 0xe9]);
+        assert_eq!(Unit::Byte.symbols("a\u{e9}").collect::<Vec<_>>(), [0x61, 0xc3, 0xa9]);
+        assert_eq!(Unit::Char.describe(0xa), r"character '\n' (U+000A)");
+        assert_eq!(Unit::Byte.describe(0xa), "byte 0x0a");
     }
 }

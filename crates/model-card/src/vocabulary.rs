@@ -53,10 +53,7 @@ impl Vocabulary {
 
     /// The vocabulary of a text as it stands; normalise the text first.
     pub fn from_text(unit: Unit, text: &str) -> Self {
-        let symbols: BTreeSet<u32> = match unit {
-            Unit::Char => text.chars().map(u32::from).collect(),
-            Unit::Byte => text.bytes().map(u32::from).collect(),
-        };
+        let symbols: BTreeSet<u32> = unit.symbols(text).collect();
         Self { unit, symbols: symbols.into_iter().collect(), boundary: false, unknown: false }
     }
 
@@ -124,10 +121,7 @@ impl Vocabulary {
                 vocabulary: self.len(),
             })
         };
-        match self.unit {
-            Unit::Char => text.chars().map(u32::from).enumerate().map(lookup).collect(),
-            Unit::Byte => text.bytes().map(u32::from).enumerate().map(lookup).collect(),
-        }
+        self.unit.symbols(text).enumerate().map(lookup).collect()
     }
 
     /// The text of a sequence of ids. Special tokens have none; bytes that are not UTF-8 become U+FFFD.

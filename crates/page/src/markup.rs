@@ -129,12 +129,13 @@ fn text() -> Markup {
 }
 
 fn details(page: &Page<'_>) -> Markup {
+    let file = [("file", facts::size(page.model.len()))];
     html! {
         details {
             summary { "About this model" }
             dl {
-                @for (name, value) in facts::rows(page.card, page.model.len()) {
-                    dt { (name) }
+                @for (label, value) in page.card.facts().into_iter().chain(file) {
+                    dt { (label) }
                     dd { bdi { (printable(&value)) } }
                 }
             }

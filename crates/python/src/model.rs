@@ -147,7 +147,7 @@ impl Model {
         words: bool,
     ) -> PyResult<Stream> {
         let settings = Settings { length, temperature, top_k, top_p, min_p, repetition_penalty, seed, stop, words };
-        let plan = settings.plan(py, &self.card)?;
+        let plan = settings.plan(py)?;
         let (model, _) = self.own(py, 1)?;
         Stream::start(py, model, prompt, &plan)
     }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use sampler::{Model, Plan, Sampler, Writer};
+use sampler::{Model, Plan, Request, Sampler, Writer};
 
 use crate::work::{detached, repeat};
 
@@ -27,17 +27,12 @@ impl Stream {
     /// Reads the prompt. Without one, a model of documents begins a new one, and others continue an excerpt of their training
     /// text.
     pub fn start(py: Python<'_>, model: Model, prompt: Option<String>, plan: &Plan) -> PyResult<Self> {
-        let prompt = prompt.unwrap_or_else(|| match model.card.vocabulary.boundary() {
-            Some(_) => String::new(),
-            None => model.card.seed_text.clone(),
-        });
         let (model, tokens, writer) = detached(py, move || {
-            let mut writer = Writer::new(plan, &model.card.vocabulary, 0)?;
-            let tokens = model.encode(&prompt)?;
-            for &token in &tokens {
-                writer.remember(token);
-            }
-            Ok((model, tokens, writer))
+            let request = Request { prompt: prompt.as_deref(), stops: &plan.stops, ..Request::default() };
+            let resolved = request.resolve(&model.card)?;
+            let mut writer = Writer::new(&resolved.plan(plan.clone()), &model.card.vocabulary, 0)?;
+            resolved.tokens.iter().for_each(|&token| writer.remember(token));
+            Ok((model, resolved.tokens, writer))
         })?;
         let mut sampler = Sampler::new(model);
         read(py, &mut sampler, tokens)?;

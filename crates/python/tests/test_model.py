@@ -4,6 +4,8 @@ SCRIMSHAW_PROGRAM names the program `scrimshaw`, which has to write the same. te
 """
 
 import ast
+import faulthandler
+import importlib.metadata
 import inspect
 import json
 import math
@@ -23,6 +25,14 @@ DATA = pathlib.Path(__file__).parents[3] / "crates/sampler/tests/data"
 MODELS = ["stateful", "window", "bytes", "names"]
 # What ONNX Runtime makes of the models, by models.py beside it.
 EXPECTED = json.loads((DATA / "expected.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def never_hangs():
+    """A call that keeps Python's lock for ever ends the tests, with a traceback, and does not hang them."""
+    faulthandler.dump_traceback_later(120, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture
@@ -56,6 +66,31 @@ def test_a_seed_writes_what_the_program_writes(name, settings):
     # A document may end before its first character.
     assert text or name == "names"
     assert text == written_by_the_program(name, *words)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"temperature": 1.1},
+        {"top_k": 2},
+        {"top_p": 0.3},
+        {"min_p": 0.6},
+        {"repetition_penalty": 3},
+        {"length": 29},
+        {"words": True},
+        {"stop": "d"},
+        {"prompt": "a"},
+        {"seed": 8},
+    ],
+)
+def test_each_setting_makes_the_difference_that_it_makes_in_the_program(model, setting):
+    usual = {"length": 28, "temperature": 0.9, "seed": 7, "prompt": "the sea"}
+    settings = {**usual, **setting}
+    words = ["--" + key.replace("_", "-") + ("" if value is True else f"={value}") for key, value in settings.items()]
+    expected = written_by_the_program("stateful", *words)
+    for call in [model.generate, lambda **settings: "".join(model.stream(**settings))]:
+        assert call(**settings) == expected
+        assert call(**usual) != expected
 
 
 def test_a_prompt_and_stops_mean_what_they_mean_in_the_program(model):
@@ -194,6 +229,45 @@ def test_other_threads_run_meanwhile(model):
     assert progress == ["ran", "interrupted"]
 
 
+@pytest.mark.parametrize("name", ["generate", "stream", "next", "score", "logits", "open a file", "open bytes"])
+def test_each_call_lets_other_threads_run(model, name):
+    stream = model.stream("the sea", length=10**9)
+    contents = (DATA / "stateful.onnx").read_bytes()
+    call = {
+        "generate": lambda: model.generate("the sea", length=10),
+        "stream": lambda: model.stream("the sea"),
+        "next": lambda: next(stream),
+        "score": lambda: model.score("the sea"),
+        "logits": lambda: model.logits("the sea"),
+        "open a file": lambda: scrimshaw.Model(DATA / "stateful.onnx"),
+        "open bytes": lambda: scrimshaw.Model(contents),
+    }[name]
+    # The first call imports numpy, which lets other threads run.
+    call()
+    go = threading.Event()
+    ran = []
+
+    def run():
+        go.wait()
+        ran.append(True)
+
+    interval = sys.getswitchinterval()
+    try:
+        # From here on, a thread that does not give way keeps the others waiting.
+        sys.setswitchinterval(10_000)
+        thread = threading.Thread(target=run)
+        thread.start()
+        go.set()
+        for _ in range(10_000):
+            call()
+            if ran:
+                break
+        assert ran
+    finally:
+        sys.setswitchinterval(interval)
+        thread.join()
+
+
 def test_what_is_not_a_model_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         scrimshaw.Model(tmp_path / "none.onnx")
@@ -301,7 +375,40 @@ def test_the_stub_declares_what_there_is():
                 continue
             assert getattr(found, function).__doc__
             assert parameters(node) == described(inspect.signature(getattr(found, function))), function
+        for node in functions.values():
+            arguments = [*node.args.args[1:], *node.args.kwonlyargs]
+            assert node.returns and all(argument.annotation for argument in arguments), ast.unparse(node)
+    generate, stream = classes["Model"]["generate"], classes["Model"]["stream"]
+    assert ast.unparse(generate.args) == ast.unparse(stream.args)
     assert parameters(classes["Model"]["__new__"])[1:] == described(inspect.signature(scrimshaw.Model))
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind", "values"),
+    [
+        ("prompt", "str | None", ["the sea", None]),
+        ("length", "int", [3]),
+        ("temperature", "float", [0.5, 1]),
+        ("top_k", "int | None", [3, None]),
+        ("top_p", "float | None", [0.5, 1, None]),
+        ("min_p", "float | None", [0.5, 1, None]),
+        ("repetition_penalty", "float | None", [1.5, 1, None]),
+        ("seed", "int | None", [3, None]),
+        ("stop", "str | Sequence[str]", ["e", ["e", "a"], ("e",)]),
+        ("words", "bool", [True, False]),
+    ],
+)
+def test_settings_have_the_types_of_the_stub(model, setting, kind, values):
+    arguments = declared()["Model"]["generate"].args
+    annotations = {node.arg: node.annotation for node in [*arguments.args, *arguments.kwonlyargs]}
+    assert ast.unparse(annotations[setting]) == kind
+    for value in values:
+        assert isinstance(model.generate(**{"length": 5, setting: value}), str)
+
+
+def test_the_package_says_that_it_is_typed_and_its_version():
+    assert pathlib.Path(scrimshaw.__file__).with_name("py.typed").exists()
+    assert scrimshaw.__version__ == importlib.metadata.version("scrimshaw")
 
 
 def parameters(node):

@@ -64,7 +64,7 @@ pub enum Error {
     #[error("the engine cannot run this model: {0}")]
     Engine(String),
     /// The engine's library could not be loaded.
-    #[error("cannot load ONNX Runtime: {0}; name its shared library with --onnxruntime or ORT_DYLIB_PATH")]
+    #[error("cannot load ONNX Runtime: {0}")]
     Library(String),
     /// Another engine is already in use in this process.
     #[error("one process uses one engine: `{used}` is already in use, so `{wanted}` cannot be")]
@@ -84,11 +84,34 @@ pub enum Error {
     #[error("out of memory: {0}")]
     Memory(String),
     /// The system cannot start a thread.
-    #[error("cannot start a thread: {0}; use fewer --threads")]
+    #[error("cannot start a thread: {0}; use fewer of them")]
     Thread(io::Error),
     /// A text contains a character that the model does not know.
     #[error(transparent)]
     Text(model_card::Error),
+    /// A stop text that is empty, at least once it is normalised.
+    #[error("the stop text {0:?} leaves no text to stop at; leave it out")]
+    EmptyStop(String),
+    /// A stop text with a symbol that the model does not write.
+    #[error("the stop text {stop:?} would never stop the text: this model does not write {symbol}; leave it out")]
+    UnwrittenStop {
+        /// The text as it was given.
+        stop: String,
+        /// Its first such character or byte.
+        symbol: String,
+    },
+    /// Every character is forbidden, or not allowed.
+    #[error("no character that this model writes is left; allow more characters, or forbid fewer")]
+    NothingAllowed,
+    /// A character that a model of bytes cannot leave out by itself.
+    #[error(
+        "this model writes bytes, and several characters share those of one that is not ASCII; allow and forbid only ASCII \
+         characters"
+    )]
+    NotAscii,
+    /// A text that is not to be quoted is too long to be sorted.
+    #[error("the text that is not to be quoted is too long; use a part of it")]
+    KnownTooLong,
     /// The text is empty, so there is nothing to continue.
     #[error("nothing to continue: feed the model at least one character first")]
     NothingFed,
@@ -101,7 +124,7 @@ pub enum Error {
         expected: usize,
     },
     /// A file that is no saved state of a text.
-    #[error("this is not a saved text; name a file that --save-state wrote")]
+    #[error("this is not a saved text")]
     NotAState,
     /// A state of another version of the format.
     #[error(
@@ -113,7 +136,8 @@ pub enum Error {
     StateDamaged,
     /// A state of another model.
     #[error(
-        "this text was saved with another model, or --stateful was given only once; use the same model and --stateful"
+        "this text was saved with another model, or one of the two carries its state and the other reads windows; use the \
+         same model in the same way"
     )]
     StateModel,
     /// The decoding options are invalid.

@@ -16,7 +16,7 @@
 //! # Ok::<(), sampler::Error>(())
 //! ```
 //!
-//! [`Sampler`] holds one text; [`write_batch`] writes many at once, [`Scorer`] reads text and says how surprising each
+//! [`Request`] is what a user asks for, and turns it into what a model can do; [`Sampler`] holds one text; [`write_batch`] writes many at once, [`Scorer`] reads text and says how surprising each
 //! character is, and [`bundle`] appends a model to a program.
 
 mod adapter;
@@ -29,6 +29,7 @@ mod known;
 mod memory;
 mod model;
 mod network;
+mod request;
 mod sampler;
 mod score;
 mod state;
@@ -45,6 +46,7 @@ pub use known::KnownText;
 pub use memory::check_memory;
 pub use model::{Model, read_card, read_file};
 pub use network::Network;
+pub use request::{Request, Resolved};
 pub use sampler::{Characters, Sampler};
 pub use score::Scorer;
 pub use state::largest_state;

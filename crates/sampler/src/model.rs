@@ -30,15 +30,20 @@ impl Model {
 
     /// The tokens of a text, normalised as the card says.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        // Of each byte a token of four in a list that doubles, and the normalised text.
-        check_memory(text.len().saturating_mul(12))?;
-        self.card.vocabulary.encode(&self.card.normalisation.apply(text)).map_err(Error::Text)
+        encode(&self.card, &self.card.normalisation.apply(text))
     }
 
     /// Makes a model that was trained on windows carry its state instead.
     pub fn carry_state(&mut self) {
         self.card.context = Context::Stateful;
     }
+}
+
+/// The tokens of a normalised text.
+pub(crate) fn encode(card: &ModelCard, text: &str) -> Result<Vec<u32>> {
+    // Of each byte a token of four in a list that doubles.
+    check_memory(text.len().saturating_mul(12))?;
+    card.vocabulary.encode(text).map_err(Error::Text)
 }
 
 /// The bytes of a model file.

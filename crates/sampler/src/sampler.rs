@@ -5,7 +5,7 @@ use std::{collections::VecDeque, path::Path};
 use decoding::{Decoding, Options, Rng};
 use model_card::{Context, Decoder, ModelCard};
 
-use crate::{Engine, Error, Model, Result, Step, Writer, error::check_logits};
+use crate::{Engine, Error, Model, Plan, Result, Step, Writer, error::check_logits};
 
 /// Tokens of a long prompt that the engine reads in one run.
 const FEED: usize = 1024;
@@ -52,6 +52,23 @@ impl Sampler {
         self.model.network.restart(1)?;
         self.begin();
         Ok(())
+    }
+
+    /// Starts another text with the tokens of a prompt. The writer writes sample number `stream` of the plan; it counts the
+    /// prompt for the repetition penalty and for a text that is not quoted.
+    ///
+    /// # Errors
+    /// [`Error::Options`] for settings out of range; [`Error::NothingFed`] for an empty prompt, unless the model has a
+    /// boundary.
+    pub fn start(&mut self, plan: &Plan, prompt: &[u32], stream: u64) -> Result<Writer> {
+        let mut writer = Writer::new(plan, &self.card().vocabulary, stream)?;
+        self.reset()?;
+        for &token in prompt {
+            writer.remember(token);
+            self.feed_token(token)?;
+        }
+        self.logits()?;
+        Ok(writer)
     }
 
     /// Appends text, which is normalised as the card says. If a character is unknown, nothing is appended.

@@ -234,11 +234,29 @@ impl Writer {
         self.push(vocabulary, token)
     }
 
+    /// The logits (V) that the next token is chosen from, before temperature, top-k, top-p and min-p: minus infinity for what
+    /// may not be written, and the others after the penalties.
+    pub fn adjusted(&mut self, logits: &[f32]) -> &[f32] {
+        let is_masked = self.mask_quotations(logits);
+        self.decoding.adjusted(if is_masked { &self.logits } else { logits })
+    }
+
     /// Chooses a token that completes no quotation. `None` if there is none.
     fn choose(&mut self, logits: &[f32]) -> Option<u32> {
+        if !self.mask_quotations(logits) {
+            return Some(self.decoding.choose(logits, &mut self.rng) as u32);
+        }
+        let excluded = &self.decoding.options().excluded;
+        let mut left = (0..).zip(&self.logits).filter(|&(_, &logit)| logit > f32::NEG_INFINITY);
+        left.any(|(token, _)| !excluded.contains(&token))
+            .then(|| self.decoding.choose(&self.logits, &mut self.rng) as u32)
+    }
+
+    /// Keeps a copy of the logits without the tokens that would complete a quotation. False, and no copy, if none would.
+    fn mask_quotations(&mut self, logits: &[f32]) -> bool {
         let mut completions = self.known.iter().flat_map(|known| known.completions(&self.run)).peekable();
         if completions.peek().is_none() {
-            return Some(self.decoding.choose(logits, &mut self.rng) as u32);
+            return false;
         }
         self.logits.clear();
         self.logits.extend_from_slice(logits);
@@ -247,10 +265,7 @@ impl Writer {
                 *logit = f32::NEG_INFINITY;
             }
         }
-        let excluded = &self.decoding.options().excluded;
-        let mut left = (0..).zip(&self.logits).filter(|&(_, &logit)| logit > f32::NEG_INFINITY);
-        left.any(|(token, _)| !excluded.contains(&token))
-            .then(|| self.decoding.choose(&self.logits, &mut self.rng) as u32)
+        true
     }
 
     /// Adds a token to the run that a known text is searched for.

@@ -264,6 +264,33 @@ fn a_user_picks_characters() {
 }
 
 #[test]
+fn a_user_is_offered_what_the_options_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let known = folder.path().join("known.txt");
+    fs::write(&known, expected("stateful", "greedy")).unwrap();
+    let cases: [&[&str]; 6] = [
+        &["--forbid", "we"],
+        &["--allow", "aeiou tn"],
+        &["--frequency-penalty", "0.7"],
+        &["--repetition-penalty", "50"],
+        &["--novel", known.to_str().unwrap(), "--novel-length", "3"],
+        &["--stop", "..."],
+    ];
+    let model = data("stateful");
+    let start = ["--model", &model, "--temperature", "0", "--length", "30", "--prompt", "the sea "];
+    let plain = text(&scrimshaw(&start));
+    for options in cases {
+        // The first of what is offered is what temperature 0 takes.
+        let written = text(&scrimshaw(&[&start[..], options].concat()));
+        let picked = with_input(&[&start[..], options, &["--interactive"]].concat(), &b"1\n".repeat(30));
+        assert_eq!(text(&picked), written, "{options:?}");
+        assert_ne!(written, plain, "{options:?}");
+    }
+    let none_forbidden = errors(&with_input(&[&start[..], &["--forbid", "we", "--interactive"]].concat(), b"q\n"));
+    assert!(none_forbidden.contains("  1  ") && !none_forbidden.contains("  w  "), "{none_forbidden}");
+}
+
+#[test]
 fn typed_text_counts_for_the_repetition_penalty() {
     let model = data("stateful");
     let write = |prompt: &str, answers: &str| {

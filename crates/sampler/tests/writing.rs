@@ -143,9 +143,9 @@ fn only_allowed_characters_are_written() {
     }
     assert_eq!(objects(&write("stateful", &["--allow", r"a\n"]))[0]["allow"], "a\n");
     let refusals: [(&str, &[&str], &str); 4] = [
-        ("stateful", &["--allow", "xq"], "leave no character"),
-        ("stateful", &["--allow", ""], "leave no character"),
-        ("names", &["--allow", "ab", "--forbid", "ba"], "leave no character"),
+        ("stateful", &["--allow", "xq"], "no character that this model writes is left"),
+        ("stateful", &["--allow", ""], "no character that this model writes is left"),
+        ("names", &["--allow", "ab", "--forbid", "ba"], "no character that this model writes is left"),
         ("bytes", &["--prompt", "a", "--forbid", "\u{e9}"], "only ASCII"),
     ];
     for (model, arguments, part) in refusals {

@@ -47,16 +47,9 @@ impl Generator {
 impl Generator {
     /// Reads the prompt.
     pub(crate) fn new(model: sampler::Model, options: &Options) -> Result<Self> {
-        let prompt = options.prompt(&model)?;
-        let plan = options.plan(&model)?;
+        let (prompt, plan) = options.resolve(&model)?;
         let mut sampler = Sampler::new(model);
-        let mut writer = Writer::new(&plan, &sampler.card().vocabulary, 0)?;
-        for token in sampler.card().vocabulary.encode(&prompt)? {
-            writer.remember(token);
-        }
-        sampler.feed(&prompt)?;
-        // Fails if there is nothing to continue: an empty prompt without a boundary.
-        sampler.logits()?;
+        let writer = sampler.start(&plan, &prompt, 0)?;
         let likeliest = options.likeliest;
         let text =
             Text { sampler, writer, likeliest, logits: Vec::new(), probabilities: Vec::new(), tokens: Vec::new() };

@@ -1,8 +1,7 @@
 //! The options of a text: an object of JavaScript becomes a plan.
 
 use js_sys::{Array, BigInt, Object, Reflect};
-use model_card::Unit;
-use sampler::{Model, Plan};
+use sampler::{Model, Plan, Request};
 use wasm_bindgen::{JsCast, JsError, JsValue};
 
 use crate::Result;
@@ -72,42 +71,12 @@ impl Options {
         Ok(())
     }
 
-    /// The normalised prompt; left out, the card's own.
-    pub(crate) fn prompt(&self, model: &Model) -> Result<String> {
-        let text = match &self.prompt {
-            Some(text) => text,
-            // A model of documents starts a new one.
-            None if model.card.vocabulary.boundary().is_some() => "",
-            None => &model.card.seed_text,
-        };
-        let text = model.card.normalisation.apply(text).into_owned();
-        // Names the first unknown character.
-        model.encode(&text)?;
-        Ok(text)
-    }
-
-    /// The plan, with normalised stop texts. A stop text that the model cannot write is refused.
-    pub(crate) fn plan(&self, model: &Model) -> Result<Plan> {
-        let vocabulary = &model.card.vocabulary;
-        let resolve = |stop: &String| {
-            let text = model.card.normalisation.apply(stop).into_owned();
-            if text.is_empty() {
-                return Err(JsError::new(&format!("the stop text {stop:?} is empty; leave it out")));
-            }
-            let is_written = |symbol| vocabulary.symbols().binary_search(&symbol).is_ok();
-            let all_written = match vocabulary.unit() {
-                Unit::Char => text.chars().map(u32::from).all(is_written),
-                Unit::Byte => text.bytes().map(u32::from).all(is_written),
-            };
-            if all_written {
-                return Ok(text);
-            }
-            let message =
-                format!("the stop text {stop:?} has a character that this model does not write; leave it out");
-            Err(JsError::new(&message))
-        };
-        let stops = self.plan.stops.iter().map(resolve).collect::<Result<_>>()?;
-        Ok(Plan { stops, ..self.plan.clone() })
+    /// The prompt and the plan of a text, in the model's characters.
+    pub(crate) fn resolve(&self, model: &Model) -> Result<(Vec<u32>, Plan)> {
+        let request = Request { prompt: self.prompt.as_deref(), stops: &self.plan.stops, ..Request::default() };
+        let resolved = request.resolve(&model.card)?;
+        let plan = resolved.plan(self.plan.clone());
+        Ok((resolved.tokens, plan))
     }
 }
 

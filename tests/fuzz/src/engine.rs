@@ -4,8 +4,12 @@
 pub mod check;
 #[path = "../../../crates/lstm-engine/tests/generated/damage.rs"]
 pub mod damage;
+#[path = "../../../crates/lstm-engine/tests/generated/floats.rs"]
+pub mod floats;
 #[path = "../../../crates/lstm-engine/tests/generated/generator.rs"]
 pub mod generator;
+#[path = "../../../crates/lstm-engine/tests/generated/integers.rs"]
+pub mod integers;
 #[path = "../../../crates/lstm-engine/tests/generated/rten.rs"]
 pub mod rten;
 #[path = "../../../crates/lstm-engine/tests/generated/twin.rs"]

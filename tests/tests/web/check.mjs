@@ -33,7 +33,7 @@ for (const [part, options] of [
   ["`seed`", { seed: -1 }],
   ["`seed`", { seed: 2n ** 64n }],
   ["`stop`", { stop: "a" }],
-  ["empty", { stop: [""] }],
+  ["leaves no text", { stop: [""] }],
   ["does not write", { stop: ["\u6f22"] }],
   ["`words`", { words: 1 }],
   ["`likeliest`", { likeliest: -1 }],

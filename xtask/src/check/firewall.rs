@@ -100,7 +100,7 @@ const FIREWALL: &[Rule] = &[
     },
     Rule {
         package: "web",
-        never: &[CANDLE, TRAINING, &["indicatif", "ctrlc", "bincode", "prost", "rten"]],
+        never: &[CANDLE, TERMINAL, TRAINING, &["durable", "bincode", "prost", "rten"]],
         surely: "wasm-bindgen",
     },
     Rule {
@@ -110,7 +110,7 @@ const FIREWALL: &[Rule] = &[
     },
     Rule {
         package: "python",
-        never: &[CANDLE, TRAINING, &["indicatif", "ctrlc", "bincode", "prost", "rten"]],
+        never: &[CANDLE, TERMINAL, TRAINING, &["durable", "bincode", "prost", "rten"]],
         surely: "pyo3",
     },
     Rule {

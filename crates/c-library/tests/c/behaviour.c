@@ -125,9 +125,9 @@ static void settings(scrimshaw_model *model) {
     WITH(stop_count, 1, SCRIMSHAW_STATUS_BAD_ARGUMENT, "`stops` is null");
     const char *stops[] = {".", "\xe2\x82\xac", "", "\xff", NULL};
     options.stops = stops;
-    WITH(stop_count, 2, SCRIMSHAW_STATUS_BAD_TEXT, "never writes");
+    WITH(stop_count, 2, SCRIMSHAW_STATUS_BAD_TEXT, "does not write");
     options.stops = stops + 2;
-    WITH(stop_count, 1, SCRIMSHAW_STATUS_BAD_TEXT, "is empty");
+    WITH(stop_count, 1, SCRIMSHAW_STATUS_BAD_TEXT, "leaves no text");
     options.stops = stops + 3;
     WITH(stop_count, 1, SCRIMSHAW_STATUS_BAD_TEXT, "not UTF-8");
     options.stops = stops + 4;

@@ -10,8 +10,9 @@ use lstm_engine::{
 
 use super::{
     damage,
-    generator::{Case, Given, Numbers, generate},
-    twin::{self, SLACK},
+    floats::{Bounded, SLACK},
+    generator::{Case, Given, Numbers, generate, generate_bytes},
+    integers, twin,
 };
 
 /// Numbers that an input or an intermediate result of a damaged file may have.
@@ -22,6 +23,8 @@ const MOST_NUMBERS: usize = 4096;
 pub enum Outcome {
     /// The engine ran it, and its twin gave the same.
     Same,
+    /// The same, and the engine computes it in integers, to the bit as the twin for these does.
+    SameIntegers,
     /// The engine ran it; numbers on the way were so large that nothing was compared but shapes.
     Large,
     /// The reader or the engine refused it.
@@ -52,6 +55,21 @@ pub fn run(choices: &mut Unstructured<'_>) -> Result<(Case, Outcome)> {
     }
 }
 
+/// Draws a graph of int8 weights, and holds the engine and its twins together on all instruction sets of this machine.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_bytes(choices: &mut Unstructured<'_>) -> Result<Outcome> {
+    let case = generate_bytes(choices)?;
+    let outcome = |instructions| {
+        let outcome = compare(&case.file, &case.inputs, instructions);
+        outcome.unwrap_or_else(|error| panic!("a valid graph is refused: {error}"))
+    };
+    let outcomes: Vec<Outcome> = Instructions::available().into_iter().map(outcome).collect();
+    assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
+    Ok(outcomes[0])
+}
+
 /// One of the instruction sets of this machine.
 pub fn instructions(choices: &mut Unstructured<'_>) -> Result<Instructions> {
     Ok(*choices.choose(&Instructions::available())?)
@@ -66,14 +84,9 @@ pub fn compare(file: &[u8], given: &[Given], instructions: Instructions) -> std:
     let compile = |arithmetic| Plan::compile_in(&model, instructions, arithmetic).map_err(|error| error.to_string());
     let plan = compile(Arithmetic::Floats)?;
     let inputs = fit(&model, given).ok_or("it takes too large inputs")?;
-    if model.graph.nodes.iter().any(|node| node.operator == "DequantizeLinear") {
-        // In integers too; the kernels' own twin holds the bits of that.
-        let mut session = Session::new(Arc::new(compile(Arithmetic::Stored)?), 1);
-        execute(&mut session, &inputs).map_err(|error| error.to_string())?;
-    }
     let mut session = Session::new(Arc::new(plan), 1);
     execute(&mut session, &inputs).map_err(|error| error.to_string())?;
-    let (expected, is_moderate) = match twin::run(&model, &inputs) {
+    let (expected, is_moderate) = match twin::run::<Bounded>(&model, &inputs) {
         Ok(result) => result,
         Err(reason) => panic!("the engine runs a graph that its twin refuses: {reason}\n{}", show(&model)),
     };
@@ -94,7 +107,30 @@ pub fn compare(file: &[u8], given: &[Given], instructions: Instructions) -> std:
             }
         }
     }
+    if model.graph.nodes.iter().any(|node| node.operator == "DequantizeLinear") {
+        let mut stored = Session::new(Arc::new(compile(Arithmetic::Stored)?), 1);
+        execute(&mut stored, &inputs).map_err(|error| error.to_string())?;
+        if let Some(expected) = integers::run(&model, &inputs).expect("the other twin ran it") {
+            for (index, expected) in expected.iter().enumerate() {
+                assert_same_bits(index, stored.output(index).1, &expected.numbers, &model);
+            }
+            return Ok(Outcome::SameIntegers);
+        }
+        for index in 0..expected.len() {
+            assert_same_bits(index, stored.output(index).1, session.output(index).1, &model);
+        }
+    }
     Ok(if is_moderate { Outcome::Same } else { Outcome::Large })
+}
+
+/// Holds an output to the same numbers, NaN included; zeros may have another sign.
+fn assert_same_bits(index: usize, found: &[f32], expected: &[f32], model: &Model<'_>) {
+    assert_eq!(found.len(), expected.len(), "the numbers of output {index}");
+    for (found, expected) in found.iter().zip(expected) {
+        // Adding zero makes both zeros the same.
+        let is_same = (found + 0.0).to_bits() == (expected + 0.0).to_bits() || found.is_nan() && expected.is_nan();
+        assert!(is_same, "output {index}: {found:e} should be exactly {expected:e}\n{}", show(model));
+    }
 }
 
 /// A graph in a form that can be read, for messages.

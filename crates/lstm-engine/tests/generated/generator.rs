@@ -52,6 +52,15 @@ pub struct Case {
 
 /// A graph.
 pub fn generate(choices: &mut Unstructured<'_>) -> Result<Case> {
+    draw(choices, false)
+}
+
+/// A graph of which all products have int8 weights with a scale for each column, so that it may be computed in integers.
+pub fn generate_bytes(choices: &mut Unstructured<'_>) -> Result<Case> {
+    draw(choices, true)
+}
+
+fn draw(choices: &mut Unstructured<'_>, all_bytes: bool) -> Result<Case> {
     let seed = u64::from(choices.arbitrary::<u32>()?);
     let scale = *choices.choose(&[0.5, 1.0, 0.1, 3.0])?;
     let mut generator = Generator {
@@ -68,10 +77,14 @@ pub fn generate(choices: &mut Unstructured<'_>) -> Result<Case> {
         ids: Vec::new(),
         names: 0,
         has_layer: false,
-        is_quantized: false,
+        is_quantized: all_bytes,
+        all_bytes,
         for_rten: true,
+        cells: Vec::new(),
     };
-    generator.is_quantized = generator.rarely(8)?;
+    if !all_bytes {
+        generator.is_quantized = generator.rarely(8)?;
+    }
     if generator.flip()? {
         generator.float_input(None)?;
     }
@@ -119,7 +132,11 @@ struct Generator<'c, 'd> {
     has_layer: bool,
     /// Whether matrices are stored as int8.
     is_quantized: bool,
+    /// Whether all of them are, with a scale for each column.
+    all_bytes: bool,
     for_rten: bool,
+    /// The cell states of all layers, if all weights are bytes.
+    cells: Vec<Value>,
 }
 
 /// An attribute of a node.
@@ -284,7 +301,7 @@ impl Generator<'_, '_> {
     /// Weights of a shape, as many as needed for sums that stay small, unless they are an identity.
     fn weights(&mut self, shape: &[usize], inner: usize) -> Result<String> {
         let scale = self.scale * (inner as f32).powf(-0.5);
-        if self.is_quantized && shape.len() > 1 && !self.rarely(8)? {
+        if self.is_quantized && shape.len() > 1 && (self.all_bytes || !self.rarely(8)?) {
             return self.quantized(shape, scale);
         }
         let floats = self.random.take(shape.iter().product(), scale);
@@ -296,7 +313,13 @@ impl Generator<'_, '_> {
         let bytes: Vec<u8> =
             self.random.take(shape.iter().product(), 128.0).iter().map(|&float| float as i8 as u8).collect();
         let tensor = self.tensor(shape, 3, |tensor| tensor.message(9, |data| data.0.extend_from_slice(&bytes)))?;
-        let axis = if self.rarely(8)? { None } else { Some(if self.rarely(8)? { shape.len() - 2 } else { 1 }) };
+        let axis = if self.all_bytes {
+            Some(1)
+        } else if self.rarely(8)? {
+            None
+        } else {
+            Some(if self.rarely(8)? { shape.len() - 2 } else { 1 })
+        };
         let count = axis.map_or(1, |axis| shape[axis]);
         let places = if axis.is_some() { vec![count] } else { Vec::new() };
         let scales: Vec<f32> =
@@ -423,6 +446,8 @@ impl Generator<'_, '_> {
         }
         let wanted = self.choices.int_in_range(0..=7_u8)? ^ 7;
         let wanted = if wanted == 0 { 1 } else { wanted };
+        // Rounding hides most differences of hidden states.
+        let wanted = if self.all_bytes { wanted | 4 } else { wanted };
         let mut outputs = Vec::new();
         for output in 0..3 {
             outputs.push(if wanted >> output & 1 == 1 { self.name()? } else { String::new() });
@@ -433,6 +458,9 @@ impl Generator<'_, '_> {
         let names: Vec<&str> = outputs.iter().map(String::as_str).collect();
         self.node("LSTM", &inputs, &names, &attributes)?;
         self.has_layer = true;
+        if self.all_bytes {
+            self.cells.push(Value { name: outputs[2].clone(), shape: vec![1, batch, hidden] });
+        }
         for (name, shape) in outputs
             .into_iter()
             .zip([vec![time, 1, batch, hidden], vec![1, batch, hidden], vec![1, batch, hidden]])
@@ -583,7 +611,7 @@ impl Generator<'_, '_> {
 
     /// Chooses outputs, and puts everything into a file.
     fn finish(mut self) -> Result<Case> {
-        let mut outputs: Vec<Value> = Vec::new();
+        let mut outputs = std::mem::take(&mut self.cells);
         for _ in 0..self.choices.int_in_range(1..=4_u8)? {
             let output = self.any_float()?;
             if outputs.iter().all(|known| known.name != output.name) {

@@ -4,8 +4,9 @@ use lstm_engine::onnx_view::Model;
 use rten::{Value, ValueView};
 
 use super::{
+    floats::{Bounded, SLACK},
     generator::{Case, Numbers},
-    twin::{self, SLACK},
+    twin,
 };
 
 /// Compares rten with the twin on a valid graph.
@@ -14,7 +15,7 @@ use super::{
 /// If rten refuses it, or if the two differ by more than twice what the engine may.
 pub fn compare(case: &Case) {
     let model = Model::read(&case.file).expect("a valid file");
-    let (expected, is_moderate) = twin::run(&model, &case.inputs).expect("a valid graph");
+    let (expected, is_moderate) = twin::run::<Bounded>(&model, &case.inputs).expect("a valid graph");
     let found = run(case).unwrap_or_else(|error| panic!("rten refuses a valid graph: {error}"));
     for (index, (found, expected)) in found.into_iter().zip(&expected).enumerate() {
         let found = found.into_tensor::<f32>().expect("floats").into_data();

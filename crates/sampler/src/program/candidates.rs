@@ -1,10 +1,11 @@
 //! The most likely next characters.
 
-use sampler::Sampler;
+use model_card::Vocabulary;
+use sampler::{Sampler, Writer};
 
 use super::failure::Failure;
 
-/// What the model predicts for the next token. Its buffers are reused.
+/// What may come next. Its buffers are reused.
 #[derive(Default)]
 pub struct Candidates {
     probabilities: Vec<f32>,
@@ -14,19 +15,35 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Gets the `count` most likely tokens.
+    /// Gets the `count` tokens that the model finds most likely.
     pub fn update(&mut self, sampler: &mut Sampler, count: usize) -> Result<(), Failure> {
         self.probabilities.clear();
         self.probabilities.extend_from_slice(sampler.probabilities()?);
-        decoding::top(&self.probabilities, count, &mut self.tokens);
-        let vocabulary = &sampler.card().vocabulary;
-        self.likeliest.clear();
-        let likeliest = self.tokens.iter();
-        self.likeliest.extend(likeliest.map(|&token| (vocabulary.shown(token as u32), self.probabilities[token])));
+        self.select(&sampler.card().vocabulary, count);
         Ok(())
     }
 
-    /// The model's probability of a token.
+    /// Gets the `count` most likely tokens of those that `writer` may write, after its penalties.
+    pub fn offer(&mut self, sampler: &mut Sampler, writer: &mut Writer, count: usize) -> Result<(), Failure> {
+        let logits = writer.adjusted(sampler.logits()?);
+        self.probabilities.resize(logits.len(), 0.0);
+        decoding::softmax(logits, &mut self.probabilities);
+        self.select(&sampler.card().vocabulary, count);
+        // The most likely come first.
+        let possible = self.tokens.iter().take_while(|&&token| self.probabilities[token] > 0.0).count();
+        self.tokens.truncate(possible);
+        self.likeliest.truncate(possible);
+        Ok(())
+    }
+
+    fn select(&mut self, vocabulary: &Vocabulary, count: usize) {
+        decoding::top(&self.probabilities, count, &mut self.tokens);
+        self.likeliest.clear();
+        let likeliest = self.tokens.iter();
+        self.likeliest.extend(likeliest.map(|&token| (vocabulary.shown(token as u32), self.probabilities[token])));
+    }
+
+    /// The probability of a token.
     pub fn probability(&self, token: u32) -> f32 {
         self.probabilities[token as usize]
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use model_card::{ModelCard, Unit};
 
-use super::{escapes, failure::Failure, lines::Line};
+use super::{failure::Failure, lines::Line};
 
 /// Turns lines into a model's tokens.
 pub struct Encoder<'c> {
@@ -45,10 +45,7 @@ impl<'c> Encoder<'c> {
             }
         };
         let text = self.card.normalisation.apply(&text);
-        match vocabulary.unit() {
-            Unit::Char => text.chars().filter_map(|character| self.token(character.into(), line, name)).collect(),
-            Unit::Byte => text.bytes().filter_map(|byte| self.token(byte.into(), line, name)).collect(),
-        }
+        vocabulary.unit().symbols(&text).filter_map(|symbol| self.token(symbol, line, name)).collect()
     }
 
     /// The token of a symbol; `None` if it is left out. If the model has a boundary and no line end, each line is a document.
@@ -65,7 +62,7 @@ impl<'c> Encoder<'c> {
             self.skipped += 1;
             return None;
         }
-        let symbol = escapes::symbol(vocabulary.unit(), symbol);
+        let symbol = vocabulary.unit().describe(symbol);
         let message = format!(
             "the model does not know {symbol} in {name}, line {}; --skip-unknown leaves such characters out",
             line.number

@@ -1,14 +1,4 @@
-//! Symbols in messages, and the escapes that a user may type.
-
-use model_card::Unit;
-
-/// A character or byte of a text, for a message.
-pub fn symbol(unit: Unit, symbol: u32) -> String {
-    match (unit, char::from_u32(symbol)) {
-        (Unit::Char, Some(character)) => format!("character {character:?} (U+{symbol:04X})"),
-        _ => format!("byte {symbol:#04x}"),
-    }
-}
+//! The escapes that a user may type.
 
 /// The text that an argument stands for: `\n`, `\t`, `\0` and `\\` are a line end, a tab, a NUL and a backslash.
 pub fn unescape(argument: &str) -> Result<String, String> {

@@ -13,8 +13,8 @@ pub enum Failure {
     /// The input text cannot be used. Exit code 3.
     #[error("{0}")]
     Input(String),
-    /// An error of the library.
-    #[error(transparent)]
+    /// An error of the library, with the option that helps.
+    #[error("{}{}", .0, hint(.0))]
     Sampler(#[from] Error),
     /// The model's file cannot be used. Exit code 4.
     #[error("{}: {source}", path.display())]
@@ -71,10 +71,39 @@ impl Failure {
         ExitCode::from(match self {
             Self::BrokenPipe => 0,
             Self::Sampler(Error::Memory(_) | Error::Thread(_)) => 1,
-            Self::Usage(_) | Self::Sampler(Error::Options(_) | Error::Library(_) | Error::OtherBackend { .. }) => 2,
-            Self::Input(_) | Self::Sampler(Error::Text(_) | Error::NothingFed) => 3,
+            Self::Usage(_)
+            | Self::Sampler(
+                Error::Options(_)
+                | Error::Library(_)
+                | Error::OtherBackend { .. }
+                | Error::NothingAllowed
+                | Error::NotAscii,
+            ) => 2,
+            Self::Input(_)
+            | Self::Sampler(
+                Error::Text(_)
+                | Error::NothingFed
+                | Error::EmptyStop(_)
+                | Error::UnwrittenStop { .. }
+                | Error::KnownTooLong,
+            ) => 3,
             Self::Output(_) | Self::Sampler(Error::Write { .. } | Error::NotABundle(_)) => 5,
             Self::Sampler(_) | Self::Model { .. } => 4,
         })
+    }
+}
+
+/// Which option helps: the library does not know any.
+pub fn hint(error: &Error) -> &'static str {
+    match error {
+        Error::Library(_) => "; name its shared library with --onnxruntime or ORT_DYLIB_PATH",
+        Error::Thread(_) => " (--threads)",
+        Error::NotAState => "; name a file that --save-state wrote",
+        Error::StateModel => " (--model, --stateful)",
+        Error::EmptyStop(_) | Error::UnwrittenStop { .. } => " (--stop)",
+        Error::NothingAllowed => " (--allow, --forbid; `info` shows those that it writes)",
+        Error::NotAscii => " (--allow, --forbid)",
+        Error::KnownTooLong => " (--novel)",
+        _ => "",
     }
 }

@@ -32,7 +32,7 @@ pub fn interact(text: &mut Text, prompt: &str, shown: &str, output: &mut Output)
     let mut answers = io::stdin().lock().lines();
     notice(HELP);
     while writer.end().is_none() {
-        candidates.update(sampler, OFFERED)?;
+        candidates.offer(sampler, writer, OFFERED)?;
         offer(&candidates, &format!("{prompt}{text}"));
         let Some(answer) = answers.next() else { break };
         let answer = answer.map_err(|error| Failure::Input(format!("cannot read your choice: {error}")))?;

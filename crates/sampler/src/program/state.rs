@@ -4,7 +4,10 @@ use std::{fs::File, io::Read, path::Path};
 
 use sampler::{Error, Plan, Sampler, Writer, largest_state};
 
-use super::{failure::Failure, text::Text};
+use super::{
+    failure::{Failure, hint},
+    text::Text,
+};
 
 /// Saves where the text ends.
 pub fn save(path: &Path, text: &mut Text, weights: &str) -> Result<(), Failure> {
@@ -21,7 +24,7 @@ pub fn load(path: &Path, sampler: &mut Sampler, plan: &Plan, weights: &str) -> R
     File::open(path).and_then(|file| file.take(most).read_to_end(&mut state)).map_err(failed)?;
     sampler.load_state(&state, plan, weights).map_err(|error| match error {
         Error::NotAState | Error::StateVersion(_) | Error::StateDamaged | Error::StateModel => {
-            Failure::Input(format!("{}: {error}", path.display()))
+            Failure::Input(format!("{}: {error}{}", path.display(), hint(&error)))
         }
         error => error.into(),
     })

@@ -17,18 +17,18 @@ impl Text {
         Self { sampler, writer, interrupt }
     }
 
-    /// Begins sample 0 with the prompt.
-    pub fn begin(model: Model, plan: &Plan, prompt: &str, interrupt: Interrupt) -> Result<Self> {
+    /// Begins sample 0 with the tokens of the prompt.
+    pub fn begin(model: Model, plan: &Plan, prompt: &[u32], interrupt: Interrupt) -> Result<Self> {
         let mut sampler = Sampler::new(model);
-        let writer = begin(&mut sampler, plan, prompt, 0)?;
+        let writer = sampler.start(plan, prompt, 0)?;
         Ok(Self { sampler, writer, interrupt })
     }
 
     /// Begins the next sample with the prompt.
-    pub fn begin_next(&mut self, plan: &Plan, prompt: &str) -> Result<()> {
+    pub fn begin_next(&mut self, plan: &Plan, prompt: &[u32]) -> Result<()> {
         let (seed, stream) = self.writer.seed();
         let plan = Plan { seed, ..plan.clone() };
-        self.writer = begin(&mut self.sampler, &plan, prompt, stream.wrapping_add(1))?;
+        self.writer = self.sampler.start(&plan, prompt, stream.wrapping_add(1))?;
         Ok(())
     }
 
@@ -45,18 +45,4 @@ impl Text {
     pub fn write(&mut self) -> Result<Step<'_>> {
         self.sampler.write(&mut self.writer)
     }
-}
-
-/// Starts a new text. Returns a writer that counts the prompt for the repetition penalty.
-fn begin(sampler: &mut Sampler, plan: &Plan, prompt: &str, stream: u64) -> Result<Writer> {
-    sampler.reset()?;
-    sampler.feed(prompt)?;
-    // Fails if there is nothing to continue: an empty prompt without a boundary.
-    sampler.logits()?;
-    let vocabulary = &sampler.card().vocabulary;
-    let mut writer = Writer::new(plan, vocabulary, stream)?;
-    for token in vocabulary.encode(prompt).map_err(sampler::Error::Text)? {
-        writer.remember(token);
-    }
-    Ok(writer)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use model_card::{counted, printable_lines};
-use sampler::{End, Model, Network, Plan, Sample, Sampler, weights_checksum, write_batch};
+use sampler::{End, Model, Network, Plan, Resolved, Sample, Sampler, weights_checksum, write_batch};
 
 use super::{
     config::{Form, WriteConfig},
@@ -17,8 +17,7 @@ use super::{
     interrupt::Interrupt,
     json,
     output::{Output, notice},
-    prompt::{self, Resolved},
-    state,
+    prompt, state,
     text::Text,
 };
 
@@ -27,21 +26,16 @@ const SEPARATOR: &str = "\n-----\n";
 
 /// Writes one text, or several, for each temperature.
 pub fn write(mut model: Model, mut helpers: Vec<Network>, bytes: &[u8], config: &WriteConfig) -> Result<(), Failure> {
-    // A saved text has its prompt behind it.
-    let Resolved { text: prompt, skipped } = match config.load_state {
-        Some(_) => Resolved::default(),
-        None => prompt::resolve(&model, config.prompt.as_ref(), config.skip_unknown)?,
-    };
-    if skipped > 0 {
-        notice(&format!("left out of the prompt: {} that this model does not know", counted(skipped, "character")));
+    let resolved = prompt::resolve(&model, config)?;
+    if resolved.skipped > 0 {
+        let skipped = counted(resolved.skipped, "character");
+        notice(&format!("left out of the prompt: {skipped} that this model does not know"));
     }
-    let stops = prompt::resolve_stops(&model, &config.stops)?;
-    let excluded = prompt::resolve_excluded(&model, config.allow.as_deref(), config.forbid.as_deref())?;
-    let known = prompt::resolve_known(&model, config.novel.as_ref())?;
     if let Some(seed) = config.shown_seed {
         notice(&format!("seed {seed}; --seed repeats this text"));
     }
-    let shown = if config.hide_prompt { "" } else { &prompt };
+    let prompt = &*resolved.prompt;
+    let shown = if config.hide_prompt { "" } else { prompt };
     let default_separator = if may_have_lines(&model, shown) { SEPARATOR } else { "\n" };
     let mut texts = Texts {
         output: Output::new(),
@@ -50,24 +44,23 @@ pub fn write(mut model: Model, mut helpers: Vec<Network>, bytes: &[u8], config: 
         is_terminal: std::io::stdout().is_terminal(),
     };
     for plan in &config.plans {
-        let mut plan = Plan { stops: stops.clone(), known: known.clone(), ..plan.clone() };
-        plan.options.excluded.clone_from(&excluded);
+        let plan = resolved.plan(plan.clone());
         if config.plans.len() > 1 && !matches!(config.form, Form::JsonSamples | Form::JsonCharacters) {
             texts.separate()?;
             texts.output.flush()?;
             notice(&format!("temperature {}", plan.options.temperature));
         }
         model = if config.count > 1 {
-            write_samples(&mut model, &mut helpers, config, &plan, &prompt, |sample| {
+            write_samples(&mut model, &mut helpers, config, &plan, &resolved.tokens, |sample| {
                 if config.form == Form::JsonSamples {
-                    return json::sample(&mut texts.output, config, &plan, &prompt, &sample);
+                    return json::sample(&mut texts.output, config, &plan, prompt, &sample);
                 }
                 let [shown, text] = [shown, &*sample.text].map(|text| texts.shown(text).into_owned());
                 texts.write(|output| Ok(write!(output, "{shown}{text}")?))
             })?;
             model
         } else {
-            write_one(model, bytes, config, &plan, &prompt, shown, &mut texts)?
+            write_one(model, bytes, config, &plan, &resolved, shown, &mut texts)?
         };
     }
     texts.finish()
@@ -123,7 +116,7 @@ fn write_one(
     bytes: &[u8],
     config: &WriteConfig,
     plan: &Plan,
-    prompt: &str,
+    resolved: &Resolved,
     shown: &str,
     texts: &mut Texts<'_>,
 ) -> Result<Model, Failure> {
@@ -136,14 +129,14 @@ fn write_one(
             let writer = state::load(path, &mut sampler, plan, &weights)?;
             Text::resume(sampler, writer, interrupt)
         }
-        None => Text::begin(model, plan, prompt, interrupt)?,
+        None => Text::begin(model, plan, &resolved.tokens, interrupt)?,
     };
     loop {
-        write_form(&mut text, config, plan, prompt, shown, texts)?;
+        write_form(&mut text, config, plan, &resolved.prompt, shown, texts)?;
         if !config.forever || text.is_interrupted() || text.writer.end() != Some(End::Boundary) {
             break;
         }
-        text.begin_next(plan, prompt)?;
+        text.begin_next(plan, &resolved.tokens)?;
     }
     if let Some(path) = &config.save_state {
         texts.output.flush()?;
@@ -201,10 +194,10 @@ fn write_samples(
     helpers: &mut [Network],
     config: &WriteConfig,
     plan: &Plan,
-    prompt: &str,
+    prompt: &[u32],
     mut show: impl FnMut(Sample) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let tokens: Vec<u32> = model.card.vocabulary.boundary().into_iter().chain(model.encode(prompt)?).collect();
+    let tokens: Vec<u32> = model.card.vocabulary.boundary().into_iter().chain(prompt.iter().copied()).collect();
     let mut failure = None;
     write_batch(model, helpers, plan, &tokens, config.count, |sample| match show(sample) {
         Ok(()) => ControlFlow::Continue(()),
