@@ -40,7 +40,7 @@ mod work;
 mod writing;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use plan::Plan;
 use work::{Description, WorkFolder};
@@ -257,8 +257,15 @@ fn unchanged(job: &Job<'_>) -> Result<Option<Index>> {
     if job.options.force {
         return Ok(None);
     }
-    let before = previous(&job.options.output, &job.settings, job.cancelled)?;
-    Ok(before.filter(|index| job.inputs.stamp == index.inputs.stamp && job.options.describe(index)))
+    let (output, options) = (&job.options.output, job.options);
+    let is_it = |index: &Index| {
+        job.inputs.stamp == index.inputs.stamp && job.settings == index.settings && options.describe(index)
+    };
+    // The shards are read only of a corpus that it can be.
+    match Index::read(output) {
+        Ok(index) if is_it(&index) => Ok(previous(output, &job.settings, job.cancelled)?.filter(is_it)),
+        _ => Ok(None),
+    }
 }
 
 fn check_cancelled(cancelled: &AtomicBool) -> Result<()> {

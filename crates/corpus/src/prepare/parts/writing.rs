@@ -72,29 +72,31 @@ fn write_shards(
         let before: u64 = job.inputs.files[..place.input].iter().map(|input| input.bytes).sum();
         before + place.offset.min(job.inputs.files[place.input].bytes)
     };
-    let paths: Vec<PathBuf> =
-        (needed.first.input..=needed.last.input).map(|input| job.inputs.files[input].path.clone()).collect();
-    let changed =
-        |input: usize, part: Part| work.input_changed(part, paths[input - needed.first.input].display().to_string());
     let bytes = position(needed.last) + job.block_bytes as u64 - position(needed.first);
     let bytes = bytes.min(job.inputs.bytes() - position(needed.first));
-    let mut blocks = 0;
-    job.encode_blocks(Span::Blocks(needed.first, needed.blocks), bytes, &encoder, |block, hash, tokens, ids| {
-        let counted = assigner.next()?;
-        let record = &assigner.record;
-        let place = Place { input: block.input, offset: block.offset };
-        if record.place != place || record.hash != hash || record.tokens.count != tokens.count {
-            return Err(changed(block.input, counted.unwrap_or(part)));
-        }
-        blocks += 1;
-        assigner
-            .pieces
-            .iter()
-            .try_for_each(|(split, range)| shards.push(*split, &ids[range.start * width..range.end * width]))
-    })?;
-    if blocks < needed.blocks {
-        return Err(changed(needed.last.input, part));
+    let (mut blocks, mut changed) = (0, None);
+    let written =
+        job.encode_blocks(Span::Blocks(needed.first, needed.blocks), bytes, &encoder, |block, hash, tokens, ids| {
+            let counted = assigner.next()?;
+            let record = &assigner.record;
+            let place = Place { input: block.input, offset: block.offset };
+            if record.place != place || record.hash != hash || record.tokens.count != tokens.count {
+                changed = Some((block.input, counted.unwrap_or(part)));
+                return Err(Error::InputChanged);
+            }
+            blocks += 1;
+            let pieces = assigner.pieces.iter();
+            pieces
+                .map(|(split, range)| (*split, range.start * width..range.end * width))
+                .try_for_each(|(split, range)| shards.push(split, &ids[range]))
+        });
+    if written.is_ok() && blocks < needed.blocks {
+        changed = Some((needed.last.input, part));
     }
+    if let Some((input, part)) = changed {
+        return Err(work.input_changed(part, job.inputs.files[input].path.display().to_string()));
+    }
+    written?;
     shards.finish()?;
     durable::sync_dir(&folder).map_err(|source| Error::Write { path: folder, source })
 }
