@@ -44,8 +44,9 @@ fn place() -> Place {
             break;
         }
         // Each copy differs, so that text in the wrong place is noticed.
-        text.push_str(&format!("{number} é\r\n\n"));
-        text.push_str(&story);
+        text += &number.to_string();
+        text += " \u{e9}\r\n\n";
+        text += &story;
     }
     place.file("text.txt", &text[..text.len() - story.len()]);
     place.file("other.txt", &text[text.len() - story.len()..]);
