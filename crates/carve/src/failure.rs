@@ -14,6 +14,8 @@ pub enum Failure {
     Input(String),
     /// A place that cannot be written to.
     CannotWrite(String),
+    /// What is done so far, and what has to be done again later.
+    Unfinished(String),
     /// Ctrl-C, or a request to end.
     Interrupted,
 }
@@ -29,7 +31,9 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Usage(message) | Self::Input(message) | Self::CannotWrite(message) => formatter.write_str(message),
+            Self::Usage(message) | Self::Input(message) | Self::CannotWrite(message) | Self::Unfinished(message) => {
+                formatter.write_str(message)
+            }
             Self::Interrupted => formatter.write_str("interrupted"),
         }
     }
@@ -61,6 +65,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
                 Failure::Usage(_) => exit::USAGE,
                 Failure::Input(_) => exit::BAD_INPUT,
                 Failure::CannotWrite(_) => exit::CANNOT_WRITE,
+                Failure::Unfinished(_) => exit::UNFINISHED,
                 Failure::Interrupted => exit::INTERRUPTED,
             });
         }

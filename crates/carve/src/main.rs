@@ -30,8 +30,11 @@ fn main() -> ExitCode {
     match ready.and_then(|()| command::run(command::Arguments::read())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            failure::notice(&format!("error: {}", model_card::printable_lines(&failure::message(&error))));
-            ExitCode::from(failure::exit_code(&error))
+            let code = failure::exit_code(&error);
+            // Nothing is wrong with what has to wait.
+            let what = if code == corpus::exit::UNFINISHED { "" } else { "error: " };
+            failure::notice(&format!("{what}{}", model_card::printable_lines(&failure::message(&error))));
+            ExitCode::from(code)
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Makes a large text, prepares it, and prints what that took as one line of JSON.
 //!
 //!     cargo run --release -p corpus --example throughput -- 1000 /mnt/scratch
+//!     cargo run --release -p corpus --example throughput -- 4000 /mnt/scratch 2 8
 //!
 //! The first argument is the megabytes (10^6 bytes) of text, the second the folder for the text and its shards while it
-//! lasts: the system's temporary one unless given.
+//! lasts: the system's temporary one unless given. The third is the number of threads, and the fourth in how many parts the
+//! text is prepared, one after another, and merged; the memory is then the most that any of them took.
 
 use std::env;
 use std::error::Error;
@@ -14,7 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use corpus::prepare::{Options, prepare};
+use corpus::prepare::parts::{Part, merge_parts, prepare_part};
+use corpus::prepare::{Options, Report, prepare};
 use corpus::{Corpus, Permutation};
 use serde_json::{Value, json};
 
@@ -22,6 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
     let megabytes: u64 = arguments.next().map_or(Ok(1000), |number| number.to_string_lossy().parse())?;
     let folder = tempfile::tempdir_in(arguments.next().map_or_else(env::temp_dir, PathBuf::from))?;
+    let mut number = || arguments.next().map(|number| number.to_string_lossy().parse::<u32>()).transpose();
+    let (threads, parts) = (number()?, number()?);
     let input = folder.path().join("text.txt");
     make_text(&input, megabytes * 1_000_000)?;
     // The first read brings the file into the page cache, the second is measured.
@@ -31,9 +36,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let reading = start.elapsed();
 
     let output = folder.path().join("shards");
-    let options = Options { inputs: vec![input], output, name: "throughput".into(), ..Options::default() };
+    let threads = threads.map(|threads| threads as usize);
+    let options = Options { inputs: vec![input], output, name: "throughput".into(), threads, ..Options::default() };
     let start = Instant::now();
-    let (report, memory) = watch_memory(|| prepare(&options, &mut |_| (), &AtomicBool::new(false)));
+    let (report, memory) = watch_memory(|| match parts {
+        Some(of) => prepare_in_parts(&options, of),
+        None => prepare(&options, &mut |_| (), &AtomicBool::new(false)),
+    });
     let preparing = start.elapsed();
     let report = report?;
     let start = Instant::now();
@@ -41,6 +50,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let verifying = start.elapsed();
     println!("{}", figures(bytes, [reading, preparing, verifying], memory, report.index.vocabulary.len()));
     Ok(())
+}
+
+fn prepare_in_parts(options: &Options, of: u32) -> corpus::Result<Report> {
+    for _ in ["count", "write"] {
+        for part in Part::all(of) {
+            prepare_part(options, part, &mut |_| (), &AtomicBool::new(false))?;
+        }
+    }
+    merge_parts(options, &mut |_| (), &AtomicBool::new(false))
 }
 
 fn figures(

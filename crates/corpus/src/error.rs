@@ -88,6 +88,37 @@ pub enum Error {
     /// An input changed while it was read.
     #[error("the input changed while it was being prepared; wait until nothing writes to it, and prepare it again")]
     InputChanged,
+    /// A part was counted with other options, or as one of another number of parts.
+    #[error(
+        "part {part} was counted with other options ({differences}); use the same for every part, or delete {folder} \
+         to begin again"
+    )]
+    OtherPart {
+        /// The part.
+        part: String,
+        /// Which options differ, and how.
+        differences: String,
+        /// The folder in which the parts meet.
+        folder: PathBuf,
+    },
+    /// An input is not what it was when a part was counted.
+    #[error("{what} changed after part {part} was counted; delete {folder} and prepare every part again")]
+    PartInput {
+        /// The file, or what else is not the same.
+        what: String,
+        /// The part.
+        part: String,
+        /// The folder in which the parts meet.
+        folder: PathBuf,
+    },
+    /// Parts have to be prepared before they can be merged.
+    #[error("{what}; run prepare with {advice}")]
+    PartsMissing {
+        /// Which parts have not done what.
+        what: String,
+        /// Flags that prepare them.
+        advice: String,
+    },
     /// A folder without an index.
     #[error("{0} has no index.json, so nothing is prepared there; run prepare first")]
     NotPrepared(PathBuf),
@@ -96,6 +127,14 @@ pub enum Error {
     #[error("the index {path} is damaged: {message}; prepare the text again")]
     Index {
         /// The index file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// What a part left is damaged.
+    #[error("{path} is damaged: {message}; delete the folder that it is in and prepare that part again")]
+    PartDamaged {
+        /// The file.
         path: PathBuf,
         /// What is wrong.
         message: String,
@@ -180,7 +219,7 @@ impl Error {
     /// The exit code of a program that fails with this error; see [`exit`].
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Options(_) => exit::USAGE,
+            Self::Options(_) | Self::OtherPart { .. } => exit::USAGE,
             Self::Read { .. }
             | Self::Empty(_)
             | Self::NothingFound { .. }
@@ -189,8 +228,11 @@ impl Error {
             | Self::Decompress { .. }
             | Self::Archive { .. }
             | Self::InputChanged
+            | Self::PartInput { .. }
+            | Self::PartsMissing { .. }
             | Self::NotPrepared(_) => exit::BAD_INPUT,
             Self::Index { .. }
+            | Self::PartDamaged { .. }
             | Self::ShardMissing(_)
             | Self::ShardHeader { .. }
             | Self::ShardLength { .. }

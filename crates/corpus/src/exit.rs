@@ -9,6 +9,7 @@
 //! | 4 | damaged data: a shard or an index that was truncated, altered, mixed up or deleted |
 //! | 5 | cannot write: read-only folder, full disk |
 //! | 6 | busy: another process is using the same folder |
+//! | 7 | not finished: a part of a text is counted, and waits for the other parts; run it again |
 //! | 130 | interrupted by Ctrl-C |
 
 /// Wrong usage; the code that clap uses too.
@@ -21,5 +22,7 @@ pub const DAMAGED: u8 = 4;
 pub const CANNOT_WRITE: u8 = 5;
 /// Another process is using the same folder.
 pub const BUSY: u8 = 6;
+/// Something has been done, and the rest has to wait for others: run it again.
+pub const UNFINISHED: u8 = 7;
 /// Interrupted by Ctrl-C: 128 + SIGINT, as a shell reports it.
 pub const INTERRUPTED: u8 = 130;

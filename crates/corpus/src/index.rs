@@ -283,7 +283,7 @@ fn contiguous<'n>(
 }
 
 /// 64-bit hashes as text, because many JSON readers keep only 53 bits of a number.
-mod hexadecimal {
+pub(crate) mod hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

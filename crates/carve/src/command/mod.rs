@@ -41,7 +41,8 @@ const GLOBAL: &str = "Global options";
                   carve train letters.txt --time-budget 10m --seed 7\n  \
                   carve train --dataset letters --resume   continue after Ctrl-C, a crash or a power cut\n\n\
                   Exit codes: 0 done, 1 another failure, 2 wrong usage, 3 bad input, 4 damaged data, 5 cannot write,\n\
-                  6 busy (another process works in the same folder), 130 interrupted.\n\n\
+                  6 busy (another process works in the same folder), 7 not finished (a part of a text waits for the others),\n\
+                  130 interrupted.\n\n\
                   SCRIMSHAW_DATASETS names folders that are searched for NAME.txt before a dataset is downloaded."
 )]
 pub struct Arguments {
@@ -154,13 +155,18 @@ mod tests {
 
     #[test]
     fn wrong_values_are_refused_with_the_reason() {
-        let cases: [(&[&str], &str); 8] = [
+        let cases: [(&[&str], &str); 13] = [
             (&["train", "--seed", "-1"], "-1"),
             (&["train", "--time-budget", "-1"], "use a form such as 90s, 10m or 2h"),
             (&["train", "--time-budget", "soon"], "cannot parse \"soon\" as a duration"),
             (&["train", "--epochs", "0"], "0"),
             (&["prepare", "a", "--split", "-10/110"], "-10/110"),
             (&["prepare", "a", "--min-count", "0"], "0"),
+            (&["prepare", "a", "--part", "0/8"], "counted from 1"),
+            (&["prepare", "a", "--part", "9/8"], "there are only 8 parts"),
+            (&["prepare", "a", "--part", "3"], "use a form such as 3/8"),
+            (&["prepare", "a", "--part", "1/2", "--merge"], "--merge"),
+            (&["prepare", "a", "--wait"], "--part"),
             (&["train", "--dataset", "dist"], "choose another name"),
             (&["train", "--recipy", "modern"], "--recipe"),
         ];

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
+use corpus::prepare::parts::{Part, PartReport, merge_parts, prepare_part};
 use corpus::prepare::{Options, Report, STANDARD_INPUT, Stage, prepare};
 
 use crate::datasets::{self, Dataset, Figures};
@@ -91,6 +93,12 @@ impl Source {
     }
 }
 
+/// The figures that a dataset declares of its text.
+struct Declared {
+    dataset: String,
+    figures: Figures,
+}
+
 impl Text {
     /// Prepares it into a folder, and says on stderr what came of it.
     pub fn prepare(
@@ -100,12 +108,53 @@ impl Text {
         progress: &mut Progress,
         watch: &Watch,
     ) -> Result<(Report, Options)> {
+        let (options, declared) = self.options(session, output, progress, watch)?;
+        let start = Instant::now();
+        let report = shown(progress, watch, |show, flag| prepare(&options, show, flag))?;
+        finish(&report, &options, declared, Some(start.elapsed()), progress)?;
+        Ok((report, options))
+    }
+
+    /// Prepares one part of it.
+    pub fn prepare_part(
+        &self,
+        session: &Session,
+        output: PathBuf,
+        part: Part,
+        progress: &mut Progress,
+        watch: &Watch,
+    ) -> Result<(PartReport, Options)> {
+        let (options, _) = self.options(session, output, progress, watch)?;
+        Ok((run_part(&options, part, progress, watch)?, options))
+    }
+
+    /// Merges its parts, and says on stderr what came of it.
+    pub fn merge(
+        &self,
+        session: &Session,
+        output: PathBuf,
+        progress: &mut Progress,
+        watch: &Watch,
+    ) -> Result<(Report, Options)> {
+        let (options, declared) = self.options(session, output, progress, watch)?;
+        let report = shown(progress, watch, |show, flag| merge_parts(&options, show, flag))?;
+        finish(&report, &options, declared, None, progress)?;
+        Ok((report, options))
+    }
+
+    /// What the library is told. Finds the files of a dataset.
+    fn options(
+        &self,
+        session: &Session,
+        output: PathBuf,
+        progress: &mut Progress,
+        watch: &Watch,
+    ) -> Result<(Options, Option<Declared>)> {
         crate::artifacts::check_writable(&output)?;
         let (dataset, declared) = match &self.origin {
             Origin::Dataset(dataset, declared) => (dataset, declared),
             Origin::Paths(paths) => {
-                let options = self.arguments.clone().options(paths.clone(), output, self.name.clone());
-                return Ok((run(&options, progress, watch)?, options));
+                return Ok((self.arguments.clone().options(paths.clone(), output, self.name.clone()), None));
             }
         };
         let inputs = datasets::locate(&session.artifacts, dataset, declared, progress, watch)?;
@@ -118,26 +167,22 @@ impl Text {
         let arguments = self.arguments.over(&as_declared);
         // With other flags than the declared ones the figures differ.
         let expected = declared.expected.filter(|_| arguments.same_text(&as_declared));
-        let options = arguments.options(inputs, output, self.name.clone());
-        let report = run(&options, progress, watch)?;
-        let found = Figures::of(&report.index);
-        match expected {
-            Some(expected) if !found.agree_with(&expected) => {
-                // Without an index nothing is prepared, so nobody trains on another text unnoticed.
-                let index = options.output.join(corpus::INDEX_FILE);
-                fs::remove_file(&index)
-                    .map_err(|error| Failure::CannotWrite(format!("cannot remove {}: {error}", index.display())))?;
-                let message =
-                    format!("{dataset} is not the declared text: it has {found}, and {expected} are declared");
-                Err(Failure::Input(message).into())
-            }
-            _ => Ok((report, options)),
-        }
+        let declared = expected.map(|figures| Declared { dataset: dataset.clone(), figures });
+        Ok((arguments.options(inputs, output, self.name.clone()), declared))
     }
 }
 
-fn run(options: &Options, progress: &mut Progress, watch: &Watch) -> Result<Report> {
-    let start = Instant::now();
+/// Prepares one part.
+pub fn run_part(options: &Options, part: Part, progress: &mut Progress, watch: &Watch) -> Result<PartReport> {
+    shown(progress, watch, |show, flag| prepare_part(options, part, show, flag))
+}
+
+/// Shows the progress of some work.
+fn shown<T>(
+    progress: &mut Progress,
+    watch: &Watch,
+    work: impl FnOnce(&mut (dyn FnMut(corpus::prepare::Progress) + Send), &AtomicBool) -> corpus::Result<T>,
+) -> Result<T> {
     let mut show = |made: corpus::prepare::Progress| {
         let task = match made.stage {
             Stage::Copying => "copying standard input",
@@ -146,11 +191,32 @@ fn run(options: &Options, progress: &mut Progress, watch: &Watch) -> Result<Repo
         };
         progress.bytes(task, made.bytes, made.total);
     };
-    let report = prepare(options, &mut show, watch.flag());
+    let result = work(&mut show, watch.flag());
     progress.clear();
-    let report = report?;
-    for line in super::prepare::describe(&report, options, start.elapsed()) {
+    Ok(result?)
+}
+
+/// Says what came of it, and compares it with what a dataset declares.
+fn finish(
+    report: &Report,
+    options: &Options,
+    declared: Option<Declared>,
+    time: Option<Duration>,
+    progress: &mut Progress,
+) -> Result<()> {
+    for line in super::prepare::describe(report, options, time) {
         progress.say(&line);
     }
-    Ok(report)
+    let found = Figures::of(&report.index);
+    match declared {
+        Some(Declared { dataset, figures }) if !found.agree_with(&figures) => {
+            // Without an index nothing is prepared, so nobody trains on another text unnoticed.
+            let index = options.output.join(corpus::INDEX_FILE);
+            fs::remove_file(&index)
+                .map_err(|error| Failure::CannotWrite(format!("cannot remove {}: {error}", index.display())))?;
+            let message = format!("{dataset} is not the declared text: it has {found}, and {figures} are declared");
+            Err(Failure::Input(message).into())
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,13 +1,15 @@
 //! The inputs as a sequence of blocks, cut where normalising the pieces gives the same text as normalising the whole.
 
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
+use serde::{Deserialize, Serialize};
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 use unicode_normalization::{IsNormalized, is_nfc_quick};
 
 use super::inputs::Input;
-use super::reading::{Opened, Reading, Text, failure, open};
+use super::reading::{Opened, Reading, Text, failure, open, open_at};
 use crate::{Error, Result};
 
 /// Bytes in a block: small enough for a core's cache, and large enough that the cost of handing it over does not
@@ -31,6 +33,30 @@ pub struct Block {
     pub bytes: Vec<u8>,
 }
 
+/// Where a block starts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Index of its input.
+    pub input: usize,
+    /// Bytes of that (decompressed) input before it.
+    pub offset: u64,
+}
+
+/// Which blocks of the inputs are read. The blocks are the same ones whoever reads them.
+#[derive(Debug, Clone)]
+pub enum Span {
+    /// Those that start in a range of bytes, if the files were laid end to end as they are on the disk. A file that
+    /// cannot be cut (see [`Text::seekable`]) belongs to the range in which it starts, as a whole.
+    Bytes(Range<u64>),
+    /// So many from this place on.
+    Blocks(Place, u64),
+}
+
+impl Span {
+    /// All of them.
+    pub const ALL: Self = Self::Bytes(0..u64::MAX);
+}
+
 /// Where a block may be cut.
 #[derive(Debug, Clone, Copy)]
 pub struct CutRules {
@@ -46,7 +72,12 @@ pub struct Blocks<'i> {
     reading: Reading<'i>,
     rules: CutRules,
     block_bytes: usize,
+    span: Span,
     next_input: usize,
+    /// Bytes on the disk of the inputs before the next one.
+    before: u64,
+    /// Blocks that may still be read.
+    left: u64,
     current: Option<Current<'i>>,
     sequence: u64,
     failed: bool,
@@ -55,7 +86,7 @@ pub struct Blocks<'i> {
 }
 
 /// How many files were read, and how many were skipped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileCounts {
     /// Files that were read.
     pub read: u64,
@@ -73,18 +104,29 @@ struct Current<'i> {
     reader: Box<dyn Read + Send + 'i>,
     format: Option<&'static str>,
     offset: u64,
+    /// Blocks that start before this are skipped.
+    from: u64,
+    /// Blocks that start here or later are not read.
+    until: u64,
     carry: Vec<u8>,
 }
 
 impl<'i> Blocks<'i> {
     /// Blocks of at most `block_bytes` bytes.
-    pub fn new(inputs: &'i [Input], reading: Reading<'i>, rules: CutRules, block_bytes: usize) -> Self {
+    pub fn new(inputs: &'i [Input], reading: Reading<'i>, rules: CutRules, block_bytes: usize, span: Span) -> Self {
+        let (next_input, left) = match &span {
+            Span::Bytes(_) => (0, u64::MAX),
+            Span::Blocks(from, blocks) => (from.input, *blocks),
+        };
         Self {
             inputs,
             reading,
             rules,
             block_bytes,
-            next_input: 0,
+            span,
+            next_input,
+            before: 0,
+            left,
             current: None,
             sequence: 0,
             failed: false,
@@ -114,13 +156,26 @@ impl<'i> Blocks<'i> {
     }
 
     fn advance(&mut self, block: &mut Block) -> Result<bool> {
-        let mut current = match self.current.take() {
-            Some(current) => current,
-            None => match self.open_next()? {
+        while self.left > 0 {
+            let current = match self.current.take() {
                 Some(current) => current,
-                None => return Ok(false),
-            },
-        };
+                None => match self.open_next()? {
+                    Some(current) => current,
+                    None => return Ok(false),
+                },
+            };
+            let from = current.from;
+            self.fill(current, block)?;
+            if block.offset >= from {
+                self.left -= 1;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads a block of an input.
+    fn fill(&mut self, mut current: Current<'i>, block: &mut Block) -> Result<()> {
         block.input = current.input;
         block.offset = current.offset;
         block.bytes.clear();
@@ -140,26 +195,105 @@ impl<'i> Blocks<'i> {
             current.carry.extend_from_slice(&block.bytes[cut..]);
             block.bytes.truncate(cut);
             current.offset += cut as u64;
-            self.current = Some(current);
+            self.current = Some(current).filter(|current| current.offset < current.until);
         }
-        Ok(true)
+        Ok(())
     }
 
     fn open_next(&mut self) -> Result<Option<Current<'i>>> {
         while let Some(input) = self.inputs.get(self.next_input) {
-            let index = self.next_input;
+            let (index, start) = (self.next_input, self.before);
+            let end = start + input.bytes;
+            let (from, until, is_first) = match &self.span {
+                Span::Bytes(span) if start >= span.end => return Ok(None),
+                Span::Bytes(span) => {
+                    // The blocks of a file that ends in the span are all before its end.
+                    let until = if end <= span.end { u64::MAX } else { span.end - start };
+                    (span.start.saturating_sub(start), until, start >= span.start)
+                }
+                Span::Blocks(place, _) => (if index == place.input { place.offset } else { 0 }, u64::MAX, true),
+            };
             self.next_input += 1;
+            self.before = end;
+            if !is_first && from >= input.bytes {
+                continue;
+            }
             match open(input, self.reading)? {
-                Opened::Binary => self.counts.binary += 1,
-                Opened::Empty => self.counts.empty += 1,
-                Opened::Text(Text { reader, format, dropped, unmarked }) => {
-                    self.counts.read += 1;
-                    self.counts.unmarked += u64::from(unmarked);
-                    return Ok(Some(Current { input: index, reader, format, offset: dropped, carry: Vec::new() }));
+                Opened::Binary => self.counts.binary += u64::from(is_first),
+                Opened::Empty => self.counts.empty += u64::from(is_first),
+                Opened::Text(text) => {
+                    self.counts.read += u64::from(is_first);
+                    self.counts.unmarked += u64::from(is_first && text.unmarked);
+                    if let Some(current) = self.start(index, text, from, until, is_first)? {
+                        return Ok(Some(current));
+                    }
                 }
             }
         }
         Ok(None)
+    }
+
+    /// An input from its first block on that starts at `from` or later.
+    fn start(
+        &self,
+        index: usize,
+        text: Text<'i>,
+        from: u64,
+        until: u64,
+        is_first: bool,
+    ) -> Result<Option<Current<'i>>> {
+        let Text { mut reader, format, dropped, seekable, .. } = text;
+        let (mut offset, mut until) = (dropped, until);
+        if !seekable {
+            if !is_first {
+                return Ok(None);
+            }
+            until = u64::MAX;
+        } else if from > dropped {
+            let input = &self.inputs[index];
+            offset = match &self.span {
+                Span::Blocks(..) => from,
+                Span::Bytes(_) => match self.next_start(input, dropped, from)? {
+                    Some(offset) if offset < until => offset,
+                    _ => return Ok(None),
+                },
+            };
+            reader = open_at(input, self.reading, offset)?;
+        }
+        Ok(Some(Current { input: index, reader, format, offset, from, until, carry: Vec::new() }))
+    }
+
+    /// Where the first block starts that does not start before `from`; `None` if they all do. Only the bytes around each
+    /// cut are read.
+    fn next_start(&self, input: &Input, first: u64, from: u64) -> Result<Option<u64>> {
+        /// Bytes before the end of a block in which nearly every cut is.
+        const NEAR: u64 = 1024;
+        let unreadable = |source| failure(&input.path, None, source);
+        let mut file = input.open()?;
+        let (length, size) = (file.metadata().map_err(unreadable)?.len(), self.block_bytes as u64);
+        let mut bytes = Vec::new();
+        let mut start = first;
+        while start < from {
+            self.check_cancelled()?;
+            let end = start + size;
+            if end > length {
+                return Ok(None);
+            }
+            let mut read = |from: u64, bytes: &mut Vec<u8>| {
+                bytes.resize((end - from) as usize, 0);
+                file.seek(SeekFrom::Start(from)).and_then(|_| file.read_exact(bytes)).map_err(unreadable)
+            };
+            let near = end - size.min(NEAR);
+            read(near, &mut bytes)?;
+            // Four bytes before a cut can matter.
+            start = if let Some(cut) = good_cut(&bytes, self.rules).filter(|&cut| cut >= 4) {
+                near + cut as u64
+            } else {
+                read(start, &mut bytes)?;
+                start + last_cut(&bytes, self.rules) as u64
+            };
+        }
+        Ok(Some(start))
     }
 }
 
@@ -169,19 +303,24 @@ impl<'i> Blocks<'i> {
 /// single U+FFFD. With NFC, the character after it composes with none before it. If a whole block (a quarter of a
 /// million bytes) has no such character, it is cut anyway, and that one composition is lost.
 fn last_cut(bytes: &[u8], rules: CutRules) -> usize {
-    let cuts = || (1..bytes.len()).rev().filter(|&cut| !(bytes[cut] == b'\n' && bytes[cut - 1] == b'\r'));
-    if !rules.text {
-        return cuts().next().unwrap_or(bytes.len());
-    }
+    let any = || cuts(bytes).find(|&cut| !rules.text || between_characters(bytes, cut));
+    good_cut(bytes, rules).or_else(any).unwrap_or(bytes.len())
+}
+
+/// The last cut that parts nothing.
+fn good_cut(bytes: &[u8], rules: CutRules) -> Option<usize> {
     let composed = |cut: usize| !rules.nfc || starts_composition(&bytes[cut..]);
-    let between_characters = |cut: usize| {
-        // A character has at most four bytes, so a continuation byte after three others belongs to none.
-        !is_continuation(bytes[cut]) || cut >= 3 && bytes[cut - 3..cut].iter().all(|&byte| is_continuation(byte))
-    };
-    cuts()
-        .find(|&cut| between_characters(cut) && composed(cut))
-        .or_else(|| cuts().find(|&cut| between_characters(cut)))
-        .unwrap_or(bytes.len())
+    cuts(bytes).find(|&cut| !rules.text || between_characters(bytes, cut) && composed(cut))
+}
+
+/// The positions that are not between CR and LF, from the last one on.
+fn cuts(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    (1..bytes.len()).rev().filter(|&cut| !(bytes[cut] == b'\n' && bytes[cut - 1] == b'\r'))
+}
+
+fn between_characters(bytes: &[u8], cut: usize) -> bool {
+    // A character has at most four bytes, so a continuation byte after three others belongs to none.
+    !is_continuation(bytes[cut]) || cut >= 3 && bytes[cut - 3..cut].iter().all(|&byte| is_continuation(byte))
 }
 
 /// Whether the first character neither composes with one before it nor is reordered before one; `false` if it is cut
@@ -254,7 +393,7 @@ mod tests {
         let read = AtomicU64::new(0);
         let reading =
             Reading { drop_byte_order_mark: true, strip_gutenberg: false, read: &read, cancelled: &cancelled };
-        let blocks = || Blocks::new(&inputs.files, reading, CutRules { text: true, nfc: false }, 2);
+        let blocks = || Blocks::new(&inputs.files, reading, CutRules { text: true, nfc: false }, 2, Span::ALL);
         let mut block = Block::default();
         let cancel = || cancelled.store(true, Ordering::Relaxed);
 

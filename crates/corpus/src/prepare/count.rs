@@ -49,9 +49,17 @@ impl Histogram {
     /// Adds the counts of another histogram.
     pub fn merge(&mut self, other: &Self) {
         for (symbol, count) in other.counts() {
-            let page = self.pages[symbol as usize / PAGE].get_or_insert_with(|| Box::new([0; PAGE]));
-            page[symbol as usize % PAGE] += count;
+            self.add_count(symbol, count);
         }
+    }
+
+    /// Adds to the count of a symbol.
+    ///
+    /// # Panics
+    /// If it is no character's number.
+    pub fn add_count(&mut self, symbol: u32, count: u64) {
+        let page = self.pages[symbol as usize / PAGE].get_or_insert_with(|| Box::new([0; PAGE]));
+        page[symbol as usize % PAGE] += count;
     }
 
     /// How often a symbol occurs.

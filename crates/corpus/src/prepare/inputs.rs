@@ -26,6 +26,8 @@ pub struct Input {
     pub include: Option<GlobSet>,
     /// Bytes on the disk.
     pub bytes: u64,
+    /// xxh3-64 of its path, size and modification time; 0 if it has no size or time.
+    pub stamp: u64,
     /// A copy of what can be read only once, for the second pass.
     spool: Option<File>,
     stream: bool,
@@ -73,10 +75,9 @@ impl Inputs {
                 if metadata.len() == 0 {
                     return Err(Error::Empty(path.clone()));
                 }
-                stamp.add(path, &metadata);
-                inputs
-                    .files
-                    .push(Input { include: include.clone(), ..Input::file(path.clone(), true, metadata.len()) });
+                let own = stamp.add(path, &metadata);
+                let file = Input::file(path.clone(), true, metadata.len(), own);
+                inputs.files.push(Input { include: include.clone(), ..file });
             } else {
                 inputs.files.push(Input::stream(path, include.clone()));
                 stamp.none = true;
@@ -84,6 +85,11 @@ impl Inputs {
         }
         inputs.stamp = stamp.finish();
         Ok(inputs)
+    }
+
+    /// The first input that can be read only once, if there is one.
+    pub fn stream(&self) -> Option<&Path> {
+        self.files.iter().find(|input| input.stream).map(|input| input.path.as_path())
     }
 
     /// Total bytes on the disk.
@@ -153,11 +159,11 @@ impl Inputs {
                 continue;
             }
             let metadata = entry.metadata().map_err(unreadable)?;
-            stamp.add(entry.path(), &metadata);
+            let own = stamp.add(entry.path(), &metadata);
             if metadata.len() == 0 {
                 self.empty += 1;
             } else {
-                self.files.push(Input::file(entry.into_path(), false, metadata.len()));
+                self.files.push(Input::file(entry.into_path(), false, metadata.len(), own));
             }
         }
         if self.files.len() == files {
@@ -168,12 +174,12 @@ impl Inputs {
 }
 
 impl Input {
-    fn file(path: PathBuf, named: bool, bytes: u64) -> Self {
-        Self { path, named, include: None, bytes, spool: None, stream: false }
+    fn file(path: PathBuf, named: bool, bytes: u64, stamp: u64) -> Self {
+        Self { path, named, include: None, bytes, stamp, spool: None, stream: false }
     }
 
     fn stream(path: &Path, include: Option<GlobSet>) -> Self {
-        Self { path: path.into(), named: true, include, bytes: 0, spool: None, stream: true }
+        Self { path: path.into(), named: true, include, bytes: 0, stamp: 0, spool: None, stream: true }
     }
 
     /// Opens it at its start.
@@ -205,13 +211,18 @@ impl Stamp {
         self.hash.update(pattern.as_bytes());
     }
 
-    fn add(&mut self, path: &Path, metadata: &Metadata) {
+    /// Adds a file, and returns its own hash.
+    fn add(&mut self, path: &Path, metadata: &Metadata) -> u64 {
         let path = path.as_os_str().as_encoded_bytes();
-        self.hash.update(&(path.len() as u64).to_le_bytes());
-        self.hash.update(path);
-        self.hash.update(&metadata.len().to_le_bytes());
         let age = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        self.hash.update(&age.map_or(0, |age| age.as_nanos()).to_le_bytes());
+        let mut own = Xxh3::new();
+        for hash in [&mut self.hash, &mut own] {
+            hash.update(&(path.len() as u64).to_le_bytes());
+            hash.update(path);
+            hash.update(&metadata.len().to_le_bytes());
+            hash.update(&age.map_or(0, |age| age.as_nanos()).to_le_bytes());
+        }
+        own.digest()
     }
 
     fn finish(&self) -> u64 {

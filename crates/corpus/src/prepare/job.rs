@@ -7,20 +7,20 @@ use std::thread;
 use model_card::{Unit, Vocabulary, counted};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::blocks::{Block, Blocks, CutRules, FileCounts};
+use super::blocks::{Block, Blocks, CutRules, FileCounts, Span};
 use super::count::Histogram;
 use super::encode::Encoder;
 use super::inputs::Inputs;
-
 use super::options::{Options, Progress, Stage};
 use super::pipeline::process_in_order;
 use super::reading::Reading;
-use super::splitter::{BlockTokens, SplitRule, Splitter};
+use super::shards::Shards;
+use super::splitter::{BlockTokens, Splitter};
 use super::text::{Normaliser, Piece};
+use super::totals::{FirstPass, Totals, split_rule};
 use crate::index::{INDEX_VERSION, Index, SplitEntry, WindowShape};
-use crate::shard::format::Width;
-use crate::shard::writer::{CommonHeader, FinishedShard, ShardWriter, shard_name};
-use crate::{Error, Result, Settings, Split, SplitBy, Windows};
+use crate::shard::writer::FinishedShard;
+use crate::{Error, Result, Settings, Split, Windows};
 
 /// A text that is being prepared.
 pub struct Job<'j> {
@@ -30,16 +30,6 @@ pub struct Job<'j> {
     pub progress: &'j mut (dyn FnMut(Progress) + Send),
     pub cancelled: &'j AtomicBool,
     pub block_bytes: usize,
-}
-
-/// What the first pass found.
-pub struct FirstPass {
-    histogram: Histogram,
-    /// Tokens in each split.
-    tokens: [u64; 3],
-    documents: u64,
-    content: u64,
-    files: FileCounts,
 }
 
 /// A worker of the first pass.
@@ -61,16 +51,23 @@ struct BlockEncoder {
 impl<'j> Job<'j> {
     /// The first pass: counts symbols, tokens and documents.
     pub fn count(&mut self) -> Result<FirstPass> {
+        let (mut totals, bytes) = (Totals::new(&self.settings), self.inputs.bytes());
+        let (histogram, files) = self.count_blocks(Span::ALL, bytes, |_, hash, tokens| totals.add(hash, tokens))?;
+        Ok(totals.finish(histogram, files))
+    }
+
+    /// Counts the symbols of some blocks, and passes each block with its hash and its tokens to `receive`, in order.
+    /// About `bytes` bytes will be read.
+    pub fn count_blocks(
+        &mut self,
+        span: Span,
+        bytes: u64,
+        mut receive: impl FnMut(&Block, u64, &BlockTokens) -> Result<()> + Send,
+    ) -> Result<(Histogram, FileCounts)> {
         let normaliser = Normaliser::new(&self.settings);
-        let by_document = self.settings.split_by == SplitBy::Document;
-        let shares = self.settings.split;
-        let rule = if by_document { SplitRule::Documents(shares) } else { SplitRule::Contiguous([u64::MAX, 0, 0]) };
-        let mut splitter = Splitter::new(rule);
-        let mut tokens = [0; 3];
-        let mut content = Xxh3::new();
-        let (threads, inputs, total) = (self.threads(), &self.inputs, Some(self.inputs.bytes()));
+        let (threads, inputs) = (self.threads(), &self.inputs);
         let read = AtomicU64::new(0);
-        let mut blocks = Blocks::new(&inputs.files, self.reading(&read), self.rules(), self.block_bytes);
+        let mut blocks = Blocks::new(&inputs.files, self.reading(&read), self.rules(), self.block_bytes, span);
         let progress = &mut self.progress;
         let counters = process_in_order(
             threads,
@@ -94,28 +91,15 @@ impl<'j> Job<'j> {
                 normaliser.pieces(block, receive).map_err(|place| not_text(inputs, block, place))
             },
             |counter, block| {
-                content.update(&counter.hash.to_le_bytes());
-                progress(Progress { stage: Stage::Counting, bytes: block.read, total });
-                splitter.assign(&counter.tokens, |split, range| {
-                    tokens[split as usize] += range.len() as u64;
-                    Ok(())
-                })
+                progress(Progress { stage: Stage::Counting, bytes: block.read, total: Some(bytes) });
+                receive(block, counter.hash, &counter.tokens)
             },
         )?;
         let mut histogram = Histogram::default();
         for counter in &counters {
             histogram.merge(&counter.histogram);
         }
-        if !by_document {
-            tokens = shares.cut(tokens[0]);
-        }
-        Ok(FirstPass {
-            histogram,
-            tokens,
-            documents: if normaliser.has_boundaries() { splitter.documents() } else { 0 },
-            content: content.digest(),
-            files: blocks.counts,
-        })
+        Ok((histogram, blocks.counts))
     }
 
     /// The index that follows from the first pass: complete but for the shards.
@@ -191,20 +175,35 @@ impl<'j> Job<'j> {
 
     /// The second pass: writes the ids.
     pub fn write(&mut self, index: &Index, folder: &Path) -> Result<Vec<FinishedShard>> {
-        let normaliser = Normaliser::new(&self.settings);
         let encoder = Encoder::new(&index.vocabulary);
-        let rule = if self.settings.split_by == SplitBy::Document {
-            SplitRule::Documents(self.settings.split)
-        } else {
-            SplitRule::Contiguous(Split::ALL.map(|split| index.split(split).map_or(0, |entry| entry.tokens)))
-        };
-        let mut splitter = Splitter::new(rule);
-        let mut shards = Shards::new(index, encoder.width(), folder);
-        let mut content = Xxh3::new();
         let width = encoder.width().bytes();
-        let (threads, inputs, total) = (self.threads(), &self.inputs, Some(self.inputs.bytes()));
+        let mut splitter = Splitter::new(split_rule(index));
+        let mut shards = Shards::all(index, folder);
+        let mut content = Xxh3::new();
+        let bytes = self.inputs.bytes();
+        self.encode_blocks(Span::ALL, bytes, &encoder, |_, hash, tokens, ids| {
+            content.update(&hash.to_le_bytes());
+            splitter.assign(tokens, |split, range| shards.push(split, &ids[range.start * width..range.end * width]))
+        })?;
+        if content.digest() != index.inputs.content {
+            return Err(Error::InputChanged);
+        }
+        shards.finish()
+    }
+
+    /// Encodes some blocks, and passes each with its hash, its tokens and their ids to `receive`, in order. About `bytes`
+    /// bytes will be read.
+    pub fn encode_blocks(
+        &mut self,
+        span: Span,
+        bytes: u64,
+        encoder: &Encoder,
+        mut receive: impl FnMut(&Block, u64, &BlockTokens, &[u8]) -> Result<()> + Send,
+    ) -> Result<()> {
+        let normaliser = Normaliser::new(&self.settings);
+        let (threads, inputs) = (self.threads(), &self.inputs);
         let read = AtomicU64::new(0);
-        let mut blocks = Blocks::new(&inputs.files, self.reading(&read), self.rules(), self.block_bytes);
+        let mut blocks = Blocks::new(&inputs.files, self.reading(&read), self.rules(), self.block_bytes, span);
         let progress = &mut self.progress;
         process_in_order(
             threads,
@@ -224,18 +223,11 @@ impl<'j> Job<'j> {
                 normaliser.pieces(block, receive).map_err(|place| not_text(inputs, block, place))
             },
             |worker, block| {
-                content.update(&worker.hash.to_le_bytes());
-                progress(Progress { stage: Stage::Writing, bytes: block.read, total });
-                let ids = &worker.ids;
-                splitter.assign(&worker.tokens, |split, range| {
-                    shards.push(split, &ids[range.start * width..range.end * width])
-                })
+                progress(Progress { stage: Stage::Writing, bytes: block.read, total: Some(bytes) });
+                receive(block, worker.hash, &worker.tokens, &worker.ids)
             },
         )?;
-        if content.digest() != index.inputs.content {
-            return Err(Error::InputChanged);
-        }
-        shards.finish()
+        Ok(())
     }
 
     fn threads(&self) -> usize {
@@ -276,75 +268,4 @@ fn not_text(inputs: &Inputs, block: &Block, place: usize) -> Error {
     };
     let path = inputs.files[block.input].path.clone();
     Error::InvalidUtf8 { path, offset: block.offset + place as u64, hint }
-}
-
-/// The shards of all splits that are being written.
-struct Shards<'s> {
-    folder: &'s Path,
-    common: CommonHeader,
-    /// Most bytes of ids in a shard; a whole number of ids.
-    limit: u64,
-    splits: [SplitShards; 3],
-}
-
-#[derive(Default)]
-struct SplitShards {
-    current: Option<ShardWriter>,
-    finished: Vec<FinishedShard>,
-    /// Tokens of the corpus before the current shard.
-    offset: u64,
-}
-
-impl<'s> Shards<'s> {
-    fn new(index: &Index, width: Width, folder: &'s Path) -> Self {
-        let common = CommonHeader { width, vocabulary: index.vocabulary.fingerprint(), run: index.run };
-        let width = width.bytes() as u64;
-        let limit = index.settings.shard_bytes / width * width;
-        let splits = Split::ALL.map(|split| {
-            let offset = index.split(split).map_or(0, |entry| entry.offset);
-            SplitShards { offset, ..SplitShards::default() }
-        });
-        Self { folder, common, limit, splits }
-    }
-
-    fn push(&mut self, split: Split, mut ids: &[u8]) -> Result<()> {
-        while !ids.is_empty() {
-            let shards = &mut self.splits[split as usize];
-            let writer = match &mut shards.current {
-                Some(writer) => writer,
-                none => none.insert(ShardWriter::create(self.folder, self.common)?),
-            };
-            let room = (self.limit - writer.bytes()).min(ids.len() as u64) as usize;
-            writer.push(&ids[..room])?;
-            ids = &ids[room..];
-            if writer.bytes() == self.limit {
-                shards.close(split, self.common)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Vec<FinishedShard>> {
-        let mut finished = Vec::new();
-        for split in Split::ALL {
-            let shards = &mut self.splits[split as usize];
-            shards.close(split, self.common)?;
-            finished.append(&mut shards.finished);
-        }
-        Ok(finished)
-    }
-}
-
-impl SplitShards {
-    fn close(&mut self, split: Split, common: CommonHeader) -> Result<()> {
-        if let Some(writer) = self.current.take() {
-            let name = shard_name(split, self.finished.len(), common.run);
-            let shard = writer.finish(name, self.offset)?;
-            self.offset += shard.entry().count;
-            // In each split, at most one shard is being synced while the next one is written.
-            self.finished.last_mut().map_or(Ok(()), FinishedShard::wait_for_sync)?;
-            self.finished.push(shard);
-        }
-        Ok(())
-    }
 }

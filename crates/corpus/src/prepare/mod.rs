@@ -17,10 +17,13 @@ pub(crate) mod inputs;
 mod job;
 mod options;
 mod output;
+pub mod parts;
 mod pipeline;
 pub(crate) mod reading;
+mod shards;
 mod splitter;
 mod text;
+mod totals;
 mod zip;
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl OutputFolder {
     }
 
     /// Puts the index in place, which makes its shards the corpus. Then removes shards that it does not list.
-    pub fn commit(mut self, index: &Index) -> Result<()> {
+    pub fn commit(&mut self, index: &Index) -> Result<()> {
         let (path, json) = (self.path.join(INDEX_FILE), index.to_json());
         if let Err(source) = durable::write(&path, json.as_bytes()) {
             // The index may be in place all the same, if it was the folder that could not be synced.
@@ -104,6 +104,12 @@ impl OutputFolder {
 
     fn remove_unlisted(&self, index: &Index) {
         self.remove(|name| is_shard_name(name) && !index.shards.iter().any(|shard| shard.file == name));
+    }
+
+    /// Ends the work with what is there: the folder and its lock stay, even if this call made them.
+    pub fn stay(mut self) {
+        self.keep();
+        self.made.clear();
     }
 
     fn keep(&mut self) {

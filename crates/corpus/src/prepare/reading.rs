@@ -53,6 +53,8 @@ pub struct Text<'a> {
     pub dropped: u64,
     /// Whether Project Gutenberg's start mark was looked for and not found.
     pub unmarked: bool,
+    /// Whether it can also be read from any byte on ([`open_at`]): what is compressed, or may end at a mark, can not.
+    pub seekable: bool,
 }
 
 /// Opens an input.
@@ -88,11 +90,18 @@ pub fn open<'a>(input: &Input, reading: Reading<'a>) -> Result<Opened<'a>> {
     }
     reader = Box::new(Cursor::new(head).chain(reader));
     if !reading.strip_gutenberg {
-        return Ok(Opened::Text(Text { reader, format, dropped, unmarked: false }));
+        return Ok(Opened::Text(Text { reader, format, dropped, unmarked: false, seekable: format.is_none() }));
     }
     let book = BookReader::new(reader).map_err(failed(format))?;
     let (dropped, unmarked) = (dropped + book.dropped(), book.unmarked());
-    Ok(Opened::Text(Text { reader: Box::new(book), format, dropped, unmarked }))
+    Ok(Opened::Text(Text { reader: Box::new(book), format, dropped, unmarked, seekable: false }))
+}
+
+/// Opens an input that is [`Text::seekable`] at a byte.
+pub fn open_at<'a>(input: &Input, reading: Reading<'a>, offset: u64) -> Result<Box<dyn Read + Send + 'a>> {
+    let mut file = CountingFile { file: input.open()?, reading };
+    file.seek(SeekFrom::Start(offset)).map_err(|source| failure(&input.path, None, source))?;
+    Ok(Box::new(file))
 }
 
 /// The error for a read that failed. It names the compression format, if there is one.

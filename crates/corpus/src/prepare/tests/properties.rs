@@ -7,6 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{documents, open, prepare_files};
+use crate::prepare::parts::tests::{contents, in_parts};
 use crate::prepare::{BLOCK_BYTES, Options};
 use crate::{Documents, Error, Shares, Split, SplitBy};
 
@@ -155,6 +156,24 @@ proptest! {
         } else {
             let found = documents(corpus.tokens(), vocabulary);
             prop_assert_eq!(found.iter().map(symbols).collect::<Vec<_>>(), expected);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn parts_give_what_one_prepare_gives((files, options, block_bytes) in cases(), of in 1_u32..6) {
+        let (folder, report) = prepare_files(&files, options.clone(), block_bytes);
+        let inputs = (0..files.len()).map(|number| folder.path().join(format!("{number}.txt"))).collect();
+        let options = Options { inputs, output: folder.path().join("parts"), name: "test".into(), ..options };
+        match (report, in_parts(&options, of, block_bytes)) {
+            (Err(whole), Err(parts)) => prop_assert_eq!(whole.to_string(), parts.to_string()),
+            (whole, parts) => {
+                prop_assert_eq!(whole.unwrap().index, parts.unwrap().index);
+                prop_assert!(contents(&folder.path().join("parts")) == contents(&folder.path().join("shards")));
+            }
         }
     }
 }
