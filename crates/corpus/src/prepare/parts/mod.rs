@@ -10,7 +10,7 @@
 //!
 //! - `.lock`: locked while the part is at work;
 //! - `inputs`: the hashes of path, size and time of all inputs, as this part found them;
-//! - `blocks`: the blocks that it counted, as [`records`] describes;
+//! - `blocks`: the blocks that it counted, as `records` describes;
 //! - `symbols.json`: how often each symbol occurs in them;
 //! - `counted.json`: how they were counted. It is written last, so it marks that the part has counted;
 //! - its shards. Each gets its name when it is complete, so the names mark what the part has written.
