@@ -180,3 +180,16 @@ fn list(folder: &Path, prefix: &str, files: &mut Vec<String>) {
         }
     }
 }
+
+/// The number in an environment variable, or another one.
+pub fn number(name: &str, default: u64) -> u64 {
+    env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
+}
+
+/// The next random number of a sequence: `SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>.
+pub fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

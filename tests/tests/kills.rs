@@ -7,13 +7,12 @@
 #![cfg(unix)]
 
 use std::collections::BTreeMap;
-use std::env;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use end_to_end::stage::{OPERATIONS, STAGE, check_words, contents};
-use end_to_end::{finish, signal};
+use end_to_end::{finish, number, random, signal};
 
 /// What a kill met.
 #[derive(Default)]
@@ -25,18 +24,6 @@ struct Tally {
     amid: usize,
     /// Everything was done.
     after: usize,
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
-}
-
-/// The next random number of a sequence: `SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[test]

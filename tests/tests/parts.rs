@@ -5,7 +5,6 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::{BINARY, Place};
-use end_to_end::{root, signal};
+use end_to_end::{number, random, root, signal};
 use serde_json::Value;
 
 const PARTS: usize = 8;
@@ -86,17 +85,8 @@ fn checksums(folder: &Path) -> BTreeMap<String, String> {
     checksums
 }
 
-/// The next random number of a sequence: `SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
 #[test]
 fn eight_parts_of_which_any_is_killed_give_the_shards_of_one_run() {
-    let number = |name: &str, default| env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default);
     let (kills, mut state) = (number("SCRIMSHAW_KILLS", 25), number("SCRIMSHAW_SEED", 1));
     let place = place();
     let (code, said) = run(&place, "whole", &[]);

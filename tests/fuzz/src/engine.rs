@@ -12,6 +12,8 @@ pub mod generator;
 pub mod integers;
 #[path = "../../../crates/lstm-engine/tests/generated/rten.rs"]
 pub mod rten;
+#[path = "../../../crates/kernels/src/inference/quantized/scalar.rs"]
+mod scalar;
 #[path = "../../../crates/lstm-engine/tests/generated/twin.rs"]
 pub mod twin;
 #[path = "../../../crates/lstm-engine/tests/generated/wire.rs"]

@@ -1,11 +1,12 @@
 //! The arithmetic of the twin for int8 models, to the bit: hidden states are rounded to multiples of 1/127, their products with
-//! bytes are summed in integers, and what is left of floats rounds once per operation, in a fixed order. The formulas are those
-//! of the naive twin of crate `kernels` (`inference/quantized/tests.rs`).
+//! bytes are summed in integers, and what is left of floats rounds once per operation, in a fixed order. The cell
+//! is the naive twin of crate `kernels`.
 
 use lstm_engine::onnx_view::Model;
 
 use super::{
     generator::Given,
+    scalar::{self, step},
     twin::{self, Arithmetic, Factor, Floats, Reads, Result},
 };
 
@@ -46,14 +47,9 @@ impl Arithmetic for Integers {
         Ok(start + multiply(states)?)
     }
 
-    fn cell([input, output, forget, candidate]: [f32; 4], cell: f32) -> [f32; 2] {
-        let [input, output, forget] = [input, output, forget].map(sigmoid_divisor);
-        let (above, below) = tanh_fraction(candidate);
-        let below = below * input;
-        let above = cell * below + above * forget;
-        let cell = above / (below * forget);
-        let (above, below) = tanh_fraction(cell);
-        [cell, step(above / (below * output)) as f32 * (1.0 / 127.0)]
+    fn cell(gates: [f32; 4], cell: f32) -> [f32; 2] {
+        let [cell, hidden] = scalar::cell(gates, cell);
+        [cell, step(hidden) as f32 * (1.0 / 127.0)]
     }
 
     fn product(factor: Factor<'_, f32>) -> Result<f32> {
@@ -70,34 +66,4 @@ fn multiply(factor: Factor<'_, f32>) -> Result<f32> {
     let (bytes, scale) = factor.bytes().ok_or(FLOATS)?;
     let sum: i32 = factor.numbers.iter().zip(bytes).map(|(&state, byte)| step(state) * i32::from(byte)).sum();
     Ok(sum as f32 * (scale / 127.0))
-}
-
-/// The number of the step that a state is rounded to.
-fn step(state: f32) -> i32 {
-    (f64::from(state.clamp(-1.0, 1.0) * 127.0)).round_ties_even() as i32
-}
-
-/// e^x, as 2^n and what is above 1 of the rest.
-fn exponential(x: f32) -> (f32, f32) {
-    let shifted = x * std::f32::consts::LOG2_E + 12_582_912.0;
-    let exponent = shifted - 12_582_912.0;
-    let remainder = exponent * -0.693_359_4 + x;
-    let remainder = exponent * 2.121_944_4e-4 + remainder;
-    let mut sum = 0.001_392_625;
-    for coefficient in [0.008_363_233, 0.041_666_552, 0.166_665_76, 0.5] {
-        sum = sum * remainder + coefficient;
-    }
-    (2_f32.powi(exponent as i32), sum * (remainder * remainder) + remainder)
-}
-
-fn tanh_fraction(x: f32) -> (f32, f32) {
-    let x = x.clamp(-9.2, 9.2);
-    let (scale, grown) = exponential(x + x);
-    let less_one = scale * grown + (scale - 1.0);
-    (less_one, less_one + 2.0)
-}
-
-fn sigmoid_divisor(x: f32) -> f32 {
-    let (scale, grown) = exponential((0.0 - x).clamp(-30.0, 30.0));
-    (scale * grown + scale) + 1.0
 }

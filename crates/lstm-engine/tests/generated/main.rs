@@ -6,6 +6,8 @@ mod floats;
 mod generator;
 mod integers;
 mod rten;
+#[path = "../../../kernels/src/inference/quantized/scalar.rs"]
+mod scalar;
 mod twin;
 mod wire;
 

@@ -10,6 +10,8 @@
 mod dense;
 mod layer;
 mod matrix;
+#[cfg(test)]
+mod scalar;
 mod states;
 
 #[cfg(test)]
