@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::project::{Project, run as run_program};
+use crate::project::{Project, replace, run as run_program};
 
 /// The crate's header.
 const HEADER: &str = "crates/c-library/include/scrimshaw.h";
@@ -20,9 +20,7 @@ pub fn run(project: &Project, json: bool) -> Result<()> {
     for source in libraries.into_iter().chain([project.root.join(HEADER)]) {
         let name = source.file_name().context("a library has no name")?;
         let target = folder.join(name);
-        let beside = folder.join(format!(".{}.new", name.to_string_lossy()));
-        fs::copy(&source, &beside).with_context(|| format!("cannot copy {}", source.display()))?;
-        fs::rename(&beside, &target).with_context(|| format!("cannot write {}", target.display()))?;
+        replace(&target, |beside| fs::copy(&source, beside))?;
         let bytes = fs::metadata(&target)?.len();
         if json {
             println!("{}", serde_json::json!({ "file": target, "bytes": bytes }));

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
+use crate::project::replace;
+
 /// The name of the list.
 pub const NAME: &str = "SHA256SUMS";
 
@@ -30,9 +32,8 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
         }
         writeln!(lines, "  {inside}")?;
     }
-    let (list, beside) = (folder.join(NAME), folder.join(".sums.new"));
-    fs::write(&beside, lines).with_context(|| format!("cannot write {}", beside.display()))?;
-    fs::rename(&beside, &list).with_context(|| format!("cannot write {}", list.display()))?;
+    let list = folder.join(NAME);
+    replace(&list, |beside| fs::write(beside, lines))?;
     Ok(list)
 }
 

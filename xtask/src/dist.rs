@@ -10,7 +10,7 @@ use clap::Args;
 use crate::c_library;
 use crate::checksums;
 use crate::licences;
-use crate::project::{Project, run as run_program};
+use crate::project::{Project, replace, run as run_program};
 use crate::python;
 use crate::web::{self, Kind};
 
@@ -177,9 +177,7 @@ fn make(project: &Project, machine: &Machine, package: &str, name: &str) -> Resu
     let folder = &machine.folder;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let program = machine.file(folder, name);
-    let beside = folder.join(format!(".{name}.new"));
-    fs::copy(&built, &beside).with_context(|| format!("cannot write {}", beside.display()))?;
-    fs::rename(&beside, &program).with_context(|| format!("cannot write {}", program.display()))?;
+    replace(&program, |beside| fs::copy(&built, beside))?;
     Ok(program)
 }
 

@@ -3,6 +3,8 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -133,6 +135,14 @@ impl Project {
     pub fn target(&self) -> PathBuf {
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)
     }
+}
+
+/// Puts a file in place: `fill` makes it beside its place, and it is renamed when it is whole.
+pub fn replace<T>(path: &Path, fill: impl FnOnce(&Path) -> io::Result<T>) -> Result<()> {
+    let name = path.file_name().context("a file has no name")?;
+    let beside = path.with_file_name(format!(".{}.new", name.to_string_lossy()));
+    fill(&beside).with_context(|| format!("cannot write {}", beside.display()))?;
+    fs::rename(&beside, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Runs a program to its end; one that fails has said why, so its code is passed on as [`Failed`].

@@ -14,7 +14,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::{machine, measure, median};
-use crate::project::{Project, output, run as run_program};
+use crate::project::{Project, output, replace, run as run_program};
 
 const ROWS: &str = "docs/losses.toml";
 const RECORDS: &str = "docs/losses.jsonl";
@@ -122,6 +122,10 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
         bail!("{ROWS} has no row \"{unknown}\"; cargo xtask bench losses --list shows them");
     }
     let (machine, version) = (machine(), version(project)?);
+    let carve = Carve {
+        program: project.build("carve", &[])?.get_program().into(),
+        artifacts: project.artifacts.join("losses"),
+    };
     for row in rows.iter().filter(|row| arguments.missing || arguments.rows.contains(&row.name)) {
         let seeds = if arguments.seeds.is_empty() { &row.seeds } else { &arguments.seeds };
         for seed in seeds {
@@ -129,7 +133,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
             if arguments.missing && records.iter().any(same) {
                 continue;
             }
-            let Some(record) = train(project, row, *seed, &machine, &version)? else { break };
+            let Some(record) = train(&carve, row, *seed, &machine, &version)? else { break };
             eprintln!("{} seed {seed}: {:.4} nats in {:.1} minutes", row.name, record.nats, record.minutes);
             records.retain(|record| !same(record));
             records.push(record);
@@ -138,9 +142,24 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     }
     let page = project.root.join(PAGE);
     let old = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
-    fs::write(&page, replaced(&old, &tables(&rows, &records))?)?;
+    let new = replaced(&old, &tables(&rows, &records))?;
+    replace(&page, |beside| fs::write(beside, new))?;
     eprintln!("wrote {}", page.display());
     Ok(())
+}
+
+/// The program that trains, and the folder for its results.
+struct Carve {
+    program: PathBuf,
+    artifacts: PathBuf,
+}
+
+impl Carve {
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(words).arg("--artifacts").arg(&self.artifacts);
+        command
+    }
 }
 
 impl Row {
@@ -167,9 +186,7 @@ fn write_records(path: &Path, records: &[Record]) -> Result<()> {
     for record in records {
         writeln!(text, "{}", serde_json::to_string(record)?)?;
     }
-    let beside = path.with_extension("jsonl.new");
-    fs::write(&beside, text)?;
-    Ok(fs::rename(beside, path)?)
+    replace(path, |beside| fs::write(beside, text))
 }
 
 /// The commit, marked if files were changed since.
@@ -180,13 +197,7 @@ fn version(project: &Project) -> Result<String> {
 }
 
 /// Trains a row and evaluates it; nothing if its text is not on this machine, which is said.
-fn train(project: &Project, row: &Row, seed: u64, machine: &str, version: &str) -> Result<Option<Record>> {
-    let artifacts = project.artifacts.join("losses");
-    let carve = |words: &[&str]| -> Result<Command> {
-        let mut command = project.build("carve", &[])?;
-        command.args(words).arg("--artifacts").arg(&artifacts);
-        Ok(command)
-    };
+fn train(carve: &Carve, row: &Row, seed: u64, machine: &str, version: &str) -> Result<Option<Record>> {
     let words: Vec<&str> = row.train.split_whitespace().collect();
     let mut dataset = words.iter().skip_while(|word| **word != "--dataset").skip(1);
     let dataset = *dataset.next().with_context(|| format!("row {}: its words for train lack --dataset", row.name))?;
@@ -195,13 +206,13 @@ fn train(project: &Project, row: &Row, seed: u64, machine: &str, version: &str) 
             eprintln!("skipped {}: no folder in SCRIMSHAW_DATASETS has {file}", row.name);
             return Ok(None);
         };
-        let mut prepare = carve(&["prepare", "--name", dataset])?;
+        let mut prepare = carve.command(&["prepare", "--name", dataset]);
         run_program(prepare.arg(path).args(row.prepare.split_whitespace()))?;
     }
     let run = format!("{}-{seed}-{version}", row.name);
-    let exists = artifacts.join(dataset).join("runs").join(&run).exists();
-    let mut command = carve(&["train", "--json", "--run", &run])?;
-    if exists {
+    let folder = carve.artifacts.join(dataset).join("runs").join(&run);
+    let mut command = carve.command(&["train", "--json", "--run", &run]);
+    if folder.exists() {
         command.args(["--dataset", dataset, "--resume"]);
     } else {
         command.args(&words).args(["--seed", &seed.to_string()]);
@@ -209,9 +220,8 @@ fn train(project: &Project, row: &Row, seed: u64, machine: &str, version: &str) 
     let printed = output(&mut command)?;
     let last = printed.lines().last().unwrap_or_default();
     let outcome: Outcome = serde_json::from_str(last).with_context(|| format!("carve train printed {last:?}"))?;
-    let folder = artifacts.join(dataset).join("runs").join(&run);
-    let evaluation: Evaluation =
-        measure(&mut carve(&["evaluate", "--json", "--dataset", dataset, "--run", &run, "--split", &row.split])?)?;
+    let words = ["evaluate", "--json", "--dataset", dataset, "--run", &run, "--split", &row.split];
+    let evaluation: Evaluation = measure(&mut carve.command(&words))?;
     let config: serde_json::Value = serde_json::from_str(&fs::read_to_string(folder.join("config.json"))?)?;
     let recipe = &config["recipe"];
     let dropout = ["output", "between", "recurrent"].map(|place| recipe["dropout"][place].as_f64().unwrap_or(0.0));

@@ -111,11 +111,11 @@ struct Row {
     /// From the start of the process to its first character.
     first_character_ms: f64,
     peak_rss_mb: Option<f64>,
-    /// Of the whole program, on one thread.
+    /// Of the whole program.
     characters_per_second: f64,
-    /// Of 64 texts at once, on one thread.
+    /// Of 64 texts at once, on all cores.
     characters_per_second_together: f64,
-    /// Of `score`, on one thread.
+    /// Of `score`, on all cores.
     characters_per_second_scored: f64,
 }
 
@@ -224,7 +224,7 @@ impl Network {
         let file = folder.join("scored.txt");
         fs::write(&file, &text)?;
         let mut command = Command::new(&programs.sampler);
-        command.args(["score", "--total", "--threads", "1", "--model"]).arg(&*model).arg(&file);
+        command.args(["score", "--total", "--model"]).arg(&*model).arg(&file);
         let (time, _) = process::whole(&mut command)?;
         let scoring = time.saturating_sub(start.until_first_byte);
         measured.scored.push(text.len() as f64 / scoring.as_secs_f64());
@@ -255,11 +255,11 @@ impl Network {
     }
 }
 
-/// The shipped program, told to write `count` texts of `length` characters on one thread.
+/// The shipped program, told to write `count` texts of `length` characters.
 fn sampler(programs: &Programs, model: &Path, count: usize, length: usize) -> Command {
     let mut command = Command::new(&programs.sampler);
     command.arg("--model").arg(model).args(["--hide-prompt", "--seed", "1"]);
-    command.args(["--count", &count.to_string(), "--length", &length.to_string(), "--threads", "1"]);
+    command.args(["--count", &count.to_string(), "--length", &length.to_string()]);
     command
 }
 
@@ -280,6 +280,7 @@ fn show(rows: &[Row], bytes: u64, version: Option<&str>) {
         "peak memory, MB",
         "one text, characters/s",
         &together,
+        "ratio",
         "score",
     ]);
     let maybe = |value: Option<f64>, digits: usize| value.map_or("–".into(), |value| format!("{value:.digits$}"));
@@ -295,6 +296,7 @@ fn show(rows: &[Row], bytes: u64, version: Option<&str>) {
             maybe(row.peak_rss_mb, 1),
             format!("{:.0}", row.characters_per_second),
             format!("{:.0}", row.characters_per_second_together),
+            format!("{:.1}", row.characters_per_second_together / row.characters_per_second),
             format!("{:.0}", row.characters_per_second_scored),
         ]);
     }
