@@ -16,8 +16,9 @@
 //! # Ok::<(), sampler::Error>(())
 //! ```
 //!
-//! [`Request`] is what a user asks for, and turns it into what a model can do; [`Sampler`] holds one text; [`write_batch`] writes many at once, [`Scorer`] reads text and says how surprising each
-//! character is, and [`bundle`] appends a model to a program.
+//! [`Request`] resolves a prompt, stop texts and the like against a model's vocabulary. [`Sampler`] holds one text,
+//! [`write_batch`] writes many at once, [`Scorer`] reads text and says how surprising each character is, and [`bundle`]
+//! appends a model to a program.
 
 mod adapter;
 mod backend;
